@@ -1,0 +1,94 @@
+/* copy: the local copy of one version of a remote file: a sparse data file of the full size, its
+ * sidecar, and what has arrived of blocks that are not complete.
+ *
+ * Two threads meet here. The fetch loop owns the copy: it alone writes, completes and drops blocks.
+ * FUSE threads ask adl_copy_has() and read the data file by its fd; for blocks that are only
+ * claimed (see sidecar.h) they compare the checksum themselves with adl_copy_verify(), which
+ * changes nothing, and tell the loop what they found. Every function says who may call it.
+ *
+ * A copy is pinned to one size and one validator from birth to end; a new version is a new copy
+ * with new files. Files are replaced in an order that a kill at any point leaves harmless: the old
+ * sidecar goes first, then the data file is made new, then the new sidecar appears. */
+#ifndef ADL_COPY_H
+#define ADL_COPY_H
+
+#include "extents.h"
+#include "sidecar.h"
+#include "store.h"
+
+#include <xxhash.h>
+
+struct adl_copy {
+    struct adl_store *store;     /* not owned */
+    struct adl_sidecar *sidecar; /* owned; its size is 0 blocks while the size is unknown */
+    struct adl_extents partial;  /* bytes that are here of blocks that are not. Loop */
+    int data;                    /* owned: the data file, open for reading and writing */
+    int64_t size;                /* bytes; -1 while unknown (then only `partial` is used) */
+    uint32_t block_size;
+    bool named;                  /* has files in the store and their lock; else unlinked, private */
+};
+
+/* Running checksum of one transfer, so that a block that one transfer brings whole is not read
+ * back. All zero is a fresh one. */
+struct adl_run {
+    XXH3_state_t *state; /* owned, made at need */
+    int64_t next;        /* the byte that it expects; the state covers [start of its block, next) */
+    bool valid;
+};
+void adl_run_free(struct adl_run *run);
+
+/* Opens the cached copy of `want` (key, size, validator, block_size ignored where a copy exists),
+ * or makes a new one.
+ *
+ *   resume   a copy under this key with the same size and validator is taken up; else it is dropped
+ *
+ * When another process (or another open copy) holds the lock, or want->size is -1, or the store
+ * cannot be written to, the copy is private: an unlinked file in the store, with everything missing
+ * (named = false; the reason is logged when it is not the unknown size). ADL_ALLOCATE_FULL reserves
+ * the space: -ENOSPC. 0 or -errno. Loop. */
+int adl_copy_open(struct adl_store *store, const struct adl_head *want, bool resume,
+                  struct adl_copy **out);
+
+/* Closes it, writing what is dirty. Loop. */
+void adl_copy_close(struct adl_copy *copy);
+
+/* Takes the files out of the store, at once; the copy itself goes on as a private one. Loop. */
+void adl_copy_unlink(struct adl_copy *copy);
+
+/* Writes bytes that arrived, sets the blocks that they complete. [offset, offset + length) lies
+ * within the size where it is known. Bytes of complete blocks are not written again. `run` is the
+ * transfer's, may be NULL. 0 or -errno of pwrite(2) (then none of these bytes count). Loop. */
+int adl_copy_write(struct adl_copy *copy, struct adl_run *run, const void *bytes, size_t length,
+                   int64_t offset);
+
+/* The size is known now: an unknown-size copy whose stream has ended. All of [0, size) must have
+ * been written. Becomes a named copy saying `want` if it can. 0 or -errno. Loop. */
+int adl_copy_finish(struct adl_copy *copy, const struct adl_head *want);
+
+/* Whether every byte of [first, end) is here (trusted, or in a partial block). Loop. */
+bool adl_copy_covers(const struct adl_copy *copy, int64_t first, int64_t end);
+
+/* The first byte range within [first, end) that is not here (neither claimed nor partial): sets
+ * *from and *to. False where all is here. The range ends where the next byte is here. Loop. */
+bool adl_copy_missing(const struct adl_copy *copy, int64_t first, int64_t end, int64_t *from,
+                      int64_t *to);
+
+/* Whether every block of [first, end) is trusted: the bytes may be read from `data`. Any thread. */
+bool adl_copy_has(const struct adl_copy *copy, int64_t first, int64_t end);
+
+/* Compares one claimed block with its checksum, reading it from `data`. 1: right; 0: wrong, or
+ * cannot be read. `buffer` has room for block_size bytes. Any thread. */
+int adl_copy_verify(const struct adl_copy *copy, uint64_t block, void *buffer);
+
+/* What a thread found with adl_copy_verify(). A claimed, not trusted block is trusted or dropped
+ * (after comparing once more); any other is left as it is. Loop. */
+void adl_copy_verified(struct adl_copy *copy, uint64_t block, bool right);
+
+/* All blocks here (claimed). / All trusted. Any thread. */
+bool adl_copy_complete(const struct adl_copy *copy);
+bool adl_copy_trusted(const struct adl_copy *copy);
+
+/* Bytes that are here, claimed and partial. Loop. */
+int64_t adl_copy_bytes(const struct adl_copy *copy);
+
+#endif

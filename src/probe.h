@@ -1,0 +1,117 @@
+/* probe: an HTTP answer -> what it means. Pure: no I/O, no state, table-tested.
+ *
+ * `struct adl_answer` gathers the head of one answer as its header lines come in.
+ * adl_probe_classify() then says what the answer means for what was asked: on a fresh file it
+ * decides the mode, on every later transfer it says whether the body may be used and where its
+ * bytes belong. HEAD and Accept-Ranges are never looked at: an origin that says it has no ranges
+ * may have them, and the other way round (RFC 9110 14.3). */
+#ifndef ADL_PROBE_H
+#define ADL_PROBE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ADL_ETAG_MAX 160 /* bytes with the NUL; a longer ETag is treated as none */
+
+/* What pins a version of an entry. */
+struct adl_validator {
+    char etag[ADL_ETAG_MAX]; /* as sent, with its quotes and W/; "" for none */
+    int64_t last_modified;   /* Unix time, s; ADL_TIME_UNKNOWN (INT64_MIN) for none */
+};
+
+struct adl_answer {
+    int status;             /* 0: no status line yet */
+    int http_version;       /* 10, 11, 20, 30; 9 for none */
+    int64_t content_length; /* -1: not given; -2: malformed or given twice with two values */
+    bool has_content_range; /* there was a Content-Range ... */
+    bool bad_content_range; /* ... that was malformed, not in bytes, or given twice differently */
+    int64_t first, last;    /* of Content-Range, inclusive; -1 in "bytes * / N" (unsatisfied) */
+    int64_t total;          /* of Content-Range; -1 for '*' */
+    bool encoded;           /* Content-Encoding other than identity */
+    bool multipart;         /* Content-Type: multipart/... */
+    struct adl_validator validator;
+    int64_t date;           /* Unix time, s; ADL_TIME_UNKNOWN */
+    int64_t retry_after;    /* s from now, 0 .. 86400 (capped); -1: not given */
+    char encoding[24];      /* for the message, printable ASCII only */
+};
+
+/* Forgets everything; ready for the first line. */
+void adl_answer_reset(struct adl_answer *answer);
+
+/* Takes one line of a head, with or without CRLF: a status line starts the answer anew (1xx and
+ * redirects are followed by another head), an unknown or malformed field changes nothing but what
+ * the fields above say. `now` (Unix time, s) turns a Retry-After date into seconds. */
+void adl_answer_line(struct adl_answer *answer, const char *line, size_t length, int64_t now);
+
+/* An HTTP-date in any of its three forms (RFC 9110 5.6.7) -> Unix time, or ADL_TIME_UNKNOWN. Does
+ * not depend on locale or time zone. */
+int64_t adl_http_date(const char *text, size_t length);
+
+enum adl_outcome {
+    ADL_SPLIT,     /* 206 for what was asked: the origin has ranges */
+    ADL_SINGLE,    /* 200: the body is the whole from its first byte */
+    ADL_EMPTY,     /* 416 with a total of 0, or a 200 of length 0: an empty file */
+    ADL_UNCHANGED, /* 304 to a conditional request */
+    ADL_PLAIN,     /* the answer to a Range makes no sense: ask again without one */
+    ADL_CHANGED,   /* another version than the pinned one */
+    ADL_REDIRECT,  /* 301, 302, 303, 307, 308: follow Location */
+    ADL_TRANSIENT, /* try again later */
+    ADL_FAILED,    /* trying again will not help */
+};
+
+/* What was asked. */
+struct adl_question {
+    bool ranged;         /* a Range header was sent ... */
+    int64_t first, last; /* ... for these bytes, inclusive */
+    bool conditional;    /* If-None-Match or If-Modified-Since was sent (revalidation) */
+};
+
+/* What is pinned of an entry; NULL stands for nothing yet. */
+struct adl_pin {
+    int64_t size; /* bytes; -1: unknown */
+    struct adl_validator validator;
+};
+
+struct adl_verdict {
+    enum adl_outcome outcome;
+    int error;           /* TRANSIENT, FAILED: negative errno for whoever waits; else 0 */
+    int64_t size;        /* of the whole, bytes; -1: not told. SPLIT: always told */
+    int64_t body_first;  /* SPLIT, SINGLE: where the body's first byte belongs */
+    int64_t body_length; /* SPLIT: bytes that belong to the range; SINGLE: the whole; -1: not told */
+    const char *reason;  /* static text for log and attribute: why it is not SPLIT */
+};
+
+/* Decides. The rules, each with a row in the test's table:
+ *
+ *   206, Content-Range well formed, starts where asked, ends at or before what was asked (an
+ *        origin may cap a range), total told and > last, Content-Length absent or fitting -> SPLIT
+ *   206, anything else (other range, total '*', multipart, no or malformed Content-Range, wrong
+ *        Content-Length)                                   -> PLAIN; not ranged: TRANSIENT, -EIO
+ *   200                                                     -> SINGLE, size = Content-Length
+ *   200 with Content-Length 0                               -> EMPTY
+ *   200 or 206 with a Content-Encoding                      -> FAILED, -EIO: not the file's bytes
+ *   416 with total 0                                        -> EMPTY
+ *   416 for a range that starts at 0, or with a total at odds with the pin -> PLAIN, CHANGED
+ *   304, conditional                                        -> UNCHANGED; else TRANSIENT, -EIO
+ *   301 302 303 307 308                                     -> REDIRECT
+ *   404 410 -> FAILED -ENOENT;  401 403 407 -> FAILED -EACCES
+ *   408 425 429 and 5xx (but 501, 505) -> TRANSIENT (-ETIMEDOUT for 408 and 504, else -EIO)
+ *   other 4xx, 501, 505, 2xx, 3xx      -> FAILED -EIO
+ *   a 200 or 206 whose size or validator is at odds with the pin -> CHANGED
+ *
+ * 'At odds': both sizes known and different; or the pin has an ETag and the answer has another or
+ * none; or the pin has no ETag but a Last-Modified, and the answer has another or none. (An answer
+ * that lacks the pinned validator cannot be shown to be of the same version.) Weak ETags compare
+ * like strong ones here: a change in one is a change. A Content-Length of -2 counts as wrong. */
+void adl_probe_classify(const struct adl_question *question, const struct adl_pin *pin,
+                        const struct adl_answer *answer, struct adl_verdict *verdict);
+
+/* Whether the validator pins the bytes over time: a strong ETag (RFC 9110 8.8.3) or a
+ * Last-Modified. A weak ETag alone does not. */
+bool adl_validator_pins(const struct adl_validator *validator);
+
+/* Whether it may be sent as If-Range: a strong ETag only (RFC 9110 13.1.5). */
+bool adl_validator_strong(const struct adl_validator *validator);
+
+#endif
