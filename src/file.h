@@ -1,0 +1,95 @@
+/* file: one remote file, as the face sees it: stat, open, read, report.
+ *
+ * The face calls from any thread and never waits: a call takes a number, and its answer comes
+ * through a function, once, either before the call returns or later on the engine's thread. The
+ * function must not block. What it is passed belongs to the engine and is good until it returns,
+ * save a handle from adl_file_open(), which is the caller's to release.
+ *
+ * An entry's version counts how often its bytes were replaced at the origin (or dropped for a wrong
+ * checksum=) since the engine started; it begins at 0. A caller that knows a version passes it, so
+ * that two versions are never mixed: -ESTALE says that there is a newer one. */
+#ifndef ADL_FILE_H
+#define ADL_FILE_H
+
+#include "manifest.h"
+#include "settings.h"
+
+struct adl_engine;
+struct adl_handle;
+
+#define ADL_ANY_VERSION UINT32_MAX
+
+struct adl_attr {
+    int64_t size;     /* bytes; -1 while the origin does not tell */
+    int64_t mtime;    /* Unix time, s; ADL_TIME_UNKNOWN */
+    uint32_t version;
+    bool executable;  /* begins with an ELF magic number or "#!", as far as has been seen */
+};
+
+/* Starts an engine for the manifest's entries, which must outlive it. 0 or -errno (of the cache
+ * directory: see adl_store_open()). */
+int adl_engine_new(const struct adl_settings *settings, const struct adl_manifest *manifest,
+                   const struct adl_log *log, struct adl_engine **out);
+
+/* Stops it: transfers end at once, calls that wait are answered with -ENOTCONN, what arrived is
+ * recorded. All handles must have been released. Not from an answer. */
+void adl_engine_free(struct adl_engine *engine);
+
+/* A number for a call that is about to be made: unique, never 0. Any thread. */
+uint64_t adl_engine_ticket(struct adl_engine *engine);
+
+/* Answers that call with -EINTR, now, if it still waits. Any thread, also before the call. */
+void adl_engine_cancel(struct adl_engine *engine, uint64_t ticket);
+
+/* Size, time and version. Asks the origin where neither the sidecar nor the manifest tells.
+ * Errors: -ENOENT, -EACCES, -ETIMEDOUT, -EIO, -ESTALE, -EINTR, -ENOTCONN. Any thread. */
+typedef void adl_stat_fn(void *ctx, int error, const struct adl_attr *attr);
+void adl_file_stat(struct adl_engine *engine, uint64_t ticket, uint32_t entry, uint32_t version,
+                   adl_stat_fn *done, void *ctx);
+
+/* What is known without asking anybody. False: nothing yet; ask adl_file_stat(). Any thread. */
+bool adl_file_known(struct adl_engine *engine, uint32_t entry, struct adl_attr *attr);
+
+/* Opens for reading, asking the origin where there is something to ask: whether the version is
+ * still the same, or everything. Errors as above, -ENOSPC (allocate=full). Any thread. */
+typedef void adl_open_fn(void *ctx, int error, struct adl_handle *handle,
+                         const struct adl_attr *attr);
+void adl_file_open(struct adl_engine *engine, uint64_t ticket, uint32_t entry, uint32_t version,
+                   adl_open_fn *done, void *ctx);
+
+/* No read of the handle may be under way. Any thread. */
+void adl_file_release(struct adl_handle *handle);
+
+/* Whether reads of this handle must not go through the page cache (size not known at open). */
+bool adl_handle_direct(const struct adl_handle *handle);
+
+/* Reads: answered with the place of the bytes in a file descriptor, to be passed on from there
+ * (splice) without a copy. `length` is shorter than asked at the end of the file only, 0 behind
+ * it. Errors: as above, -ESTALE for what is not cached of an old version. Any thread. */
+typedef void adl_read_fn(void *ctx, int error, int fd, int64_t offset, size_t length);
+void adl_file_read(struct adl_handle *handle, uint64_t ticket, int64_t offset, size_t length,
+                   adl_read_fn *done, void *ctx);
+
+/* Everything that can be told of a file; see the fields. */
+struct adl_report {
+    const char *url;       /* redacted */
+    const char *final_url; /* after redirects, redacted; NULL: not asked yet, or the same */
+    const char *mode;      /* "split", "single", "empty", "unknown" */
+    const char *state;     /* "unknown", "idle", "fetching", "complete", "stale", "failed" */
+    const char *error;     /* the last one, with redacted URL and status; NULL for none */
+    const char *etag;      /* NULL for none */
+    int64_t size;          /* -1 unknown */
+    int64_t mtime;         /* ADL_TIME_UNKNOWN */
+    int64_t cached;        /* bytes here */
+    int http_status;       /* of the last answer; 0 for none */
+    int http_version;      /* 10, 11, 20, 30; 0 for none */
+    double seconds;        /* the last probe took; 0 for none */
+    uint32_t mirrors;      /* URLs of the entry */
+    uint32_t transfers;    /* under way */
+};
+typedef void adl_report_fn(void *ctx, const struct adl_report *report);
+
+/* Reports what is known, without asking the origin. Any thread. */
+void adl_file_report(struct adl_engine *engine, uint32_t entry, adl_report_fn *done, void *ctx);
+
+#endif

@@ -1,0 +1,31 @@
+/* What a user may set of the engine; the face fills it from the command line. Strings are borrowed
+ * and must outlive the engine. */
+#ifndef ADL_SETTINGS_H
+#define ADL_SETTINGS_H
+
+#include "store.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define ADL_REVALIDATE_NEVER (-1)
+
+struct adl_settings {
+    const char *cache_dir;       /* NULL: $XDG_CACHE_HOME/adlfs, or ~/.cache/adlfs */
+    enum adl_allocate allocate;
+    uint32_t block_size;         /* bytes, a power of two, 4 KiB .. 16 MiB */
+    int64_t revalidate;          /* s an answer stays good for; 0: always ask; or NEVER */
+    int64_t retry_for;           /* s without a byte of progress before a reader gets an error */
+    int64_t connect_timeout;     /* s */
+    int64_t stall_timeout;       /* s without a byte before a transfer is given up */
+    unsigned origin_connections; /* at most this many at a time to one origin, 1 .. 64 */
+    unsigned connections;        /* ... and in all, 1 .. 256 */
+    const char *user_agent;      /* NULL: "adlfs/VERSION" */
+    const char *ca_file;         /* NULL: the system's */
+    bool insecure;               /* do not check certificates */
+};
+
+/* The defaults. */
+void adl_settings_init(struct adl_settings *settings);
+
+#endif
