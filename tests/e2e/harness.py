@@ -1,0 +1,337 @@
+"""What the end-to-end tests stand on: commands with a time limit, conditions that are waited for,
+a real nginx, real mounts. Nothing here sleeps for a fixed time to be 'long enough', and whatever is
+started is ended by its own pid, also when a test fails."""
+
+import collections
+import contextlib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from origin import content, pieces
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PATIENCE = 30  # s; longer than anything should take, short enough to tell a hang
+
+Result = collections.namedtuple("Result", "returncode stdout stderr")
+
+
+def wait_until(condition, timeout=PATIENCE, what=None):
+    """Polls until condition() is true and returns what it returned; fails after `timeout` s."""
+    deadline = time.monotonic() + timeout
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout} s: {what or condition}")
+        time.sleep(0.01)
+    return value
+
+
+def run(*command, timeout=PATIENCE, check=True, stdin=b"", env=None):
+    """Runs a command to its end; its output is bytes. After `timeout` s its whole process group is
+    killed and the test fails; so it does for another exit status than 0 unless check=False.
+
+    Output goes through files, not pipes: a daemon that kept a pipe open would look like a hang."""
+    command = [os.fspath(part) if isinstance(part, os.PathLike) else str(part) for part in command]
+    with contextlib.ExitStack() as stack:
+        source, out, err = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(3))
+        source.write(stdin)
+        source.seek(0)
+        process = subprocess.Popen(command, stdin=source, stdout=out, stderr=err, env=env,
+                                   start_new_session=True)
+        try:
+            code = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            code = None
+        finally:
+            kill_group(process)
+        out.seek(0)
+        err.seek(0)
+        result = Result(code, out.read(), err.read())
+    told = f"{' '.join(command)}: {result.stderr.decode(errors='replace')[-2000:]}"
+    assert code is not None, f"killed after {timeout} s: {told}"
+    assert not check or code == 0, f"exit status {code}: {told}"
+    return result
+
+
+def kill_group(process):
+    """Ends a process that leads its own group. One that waits in the kernel for a mount ends once
+    the mount's daemon is gone; nothing here waits for that."""
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(5)
+
+
+def mounted(path):
+    """Whether a mount stands on `path`; looks at the table only, so it cannot hang."""
+    want = os.fspath(path)
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        point = re.sub(r"\\(\d{3})", lambda match: chr(int(match[1], 8)), line.split(" ")[4])
+        if point == want:
+            return True
+    return False
+
+
+def running(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def errno_of(function, *arguments):
+    """The errno that a call fails with, None when it does not fail."""
+    try:
+        function(*arguments)
+    except OSError as error:
+        return error.errno
+    return None
+
+
+def read_at(path, offset, length):
+    """Opens, reads exactly there, closes."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        parts = []
+        while length > 0 and (part := os.pread(fd, length, offset)):
+            parts.append(part)
+            offset, length = offset + len(part), length - len(part)
+        return b"".join(parts)
+    finally:
+        os.close(fd)
+
+
+def write_content(path, seed, size):
+    """Writes the file of `seed` (see pattern.py)."""
+    with open(path, "wb") as out:
+        for view in pieces(seed, 0, size):
+            out.write(view)
+
+
+def same_content(path, seed, size, version="0"):
+    """Reads all of `path` and compares it."""
+    with open(path, "rb", buffering=0) as file:
+        offset = 0
+        while data := file.read(1 << 20):
+            if data != content(seed, offset, len(data), version):
+                return False
+            offset += len(data)
+    return offset == size
+
+
+def xattr(path, name):
+    return os.getxattr(path, f"user.adlfs.{name}").decode()
+
+
+class Mount:
+    """One adlfs mount. Made by the `mount` fixture, which also ends it."""
+
+    def __init__(self, binary, directory, cache):
+        self.binary = binary
+        self.directory = directory
+        self.cache = cache
+        self.path = directory / "mnt"
+        self.path.mkdir()
+        self.log_file = directory / "log"
+        self.process = None  # in the foreground
+        self.pid = None
+        self.killed = False
+
+    def __truediv__(self, name):
+        return self.path / name
+
+    def log(self):
+        return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
+
+    def start(self, source, options, foreground=True):
+        """`source` is what stands on the command line."""
+        command = [self.binary, "mount", f"--cache-dir={self.cache}", *options]
+        if foreground:
+            with open(self.log_file, "ab") as log:
+                self.process = subprocess.Popen([*command, "-f", source, self.path], stdout=log,
+                                                stderr=log, stdin=subprocess.DEVNULL,
+                                                start_new_session=True)
+            self.pid = self.process.pid
+            wait_until(lambda: mounted(self.path) or self.process.poll() is not None)
+            assert self.process.poll() is None, f"adlfs mount ended: {self.log()}"
+        else:
+            run(*command, f"--log-file={self.log_file}", source, self.path)
+            assert mounted(self.path)
+            self.pid = int(xattr(self.path, "pid"))
+        return self
+
+    def wait_end(self):
+        """The daemon is gone, in order."""
+        if self.process:
+            code = wait_until(lambda: (self.process.poll() is not None and [self.process.poll()]),
+                              what="the daemon's end")[0]
+            assert code == 0, f"the daemon ended with {code}: {self.log()[-4000:]}"
+        else:
+            wait_until(lambda: not running(self.pid), what="the daemon's end")
+        assert not mounted(self.path)
+
+    def umount(self):
+        run(self.binary, "umount", self.path)
+        self.wait_end()
+
+    def kill(self):
+        """kill -9, and what is left of the mount is taken away."""
+        self.kill_only()
+        run("umount", "-l", self.path)
+
+    def kill_only(self):
+        self.killed = True
+        os.kill(self.pid, signal.SIGKILL)
+        if self.process:
+            self.process.wait(PATIENCE)
+        else:
+            wait_until(lambda: not running(self.pid))
+
+    def files(self, suffix):
+        """The cache's files, as paths."""
+        return sorted(self.cache.glob(f"*{suffix}"))
+
+    def close(self):
+        """Ends it whatever state it is in. Fails when the daemon had crashed, or would not end."""
+        crashed = self.process and self.process.poll() not in (None, 0) and not self.killed
+        for command in ("fusermount3", "-u"), ("umount", "-l"):
+            if mounted(self.path):
+                run(*command, self.path, check=False)
+        stuck = False
+        if self.pid and not self.killed:
+            try:
+                wait_until(lambda: not running(self.pid) or (self.process and
+                           self.process.poll() is not None), 15)
+            except AssertionError:
+                stuck = True
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self.pid, signal.SIGKILL)
+            if self.process:
+                crashed = self.process.wait(PATIENCE) != 0 or crashed
+        while mounted(self.path):
+            run("umount", "-l", self.path)
+        assert not stuck, f"the daemon did not end after its unmount: {self.log()[-4000:]}"
+        assert not crashed, f"the daemon ended with {self.process.returncode}: {self.log()[-4000:]}"
+
+
+NGINX_CONF = """\
+daemon off;
+worker_processes 1;
+user root;
+pid {dir}/pid;
+error_log {dir}/error.log;
+events {{ worker_connections 1024; }}
+http {{
+    log_format counters '$status "$http_range" $body_bytes_sent $connection $request_uri';
+    access_log {dir}/access.log counters;
+    client_body_temp_path {dir}/tmp; proxy_temp_path {dir}/tmp; fastcgi_temp_path {dir}/tmp;
+    uwsgi_temp_path {dir}/tmp; scgi_temp_path {dir}/tmp;
+    sendfile on;
+    keepalive_requests 1000000;
+    default_type application/octet-stream;
+    server {{
+        listen 127.0.0.1:{http};
+        listen 127.0.0.1:{https} ssl;
+        ssl_certificate {dir}/server.pem;
+        ssl_certificate_key {dir}/server.key;
+        root {dir}/root;
+        location /whole/ {{ alias {dir}/root/; max_ranges 0; }}
+    }}
+}}
+"""
+
+Served = collections.namedtuple("Served", "status range bytes connection uri")
+
+
+class Nginx:
+    """A real nginx over http and https, with a certificate from an authority of its own (`ca`).
+    Files below /whole/ are served without ranges."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.root = directory / "root"
+        self.ca = directory / "ca.pem"
+        self.process = None
+        self.http = self.https = None
+
+    def start(self):
+        for name in self.root, self.directory / "tmp":
+            name.mkdir()
+        self.make_certificates()
+        for _ in range(5):  # somebody else may take a port first
+            if self.try_start():
+                return self
+        raise AssertionError(f"nginx does not start: {self.errors()}")
+
+    def try_start(self):
+        ports = free_ports(2)
+        self.http, self.https = (f"{scheme}://127.0.0.1:{port}"
+                                 for scheme, port in zip(("http", "https"), ports))
+        conf = self.directory / "nginx.conf"
+        conf.write_text(NGINX_CONF.format(dir=self.directory, http=ports[0], https=ports[1]))
+        nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+        self.process = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "TERM", nginx, "-e", self.directory / "error.log",
+             "-p", self.directory, "-c", conf],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until(lambda: answers(ports[1]) or self.process.poll() is not None)
+        return self.process.poll() is None
+
+    def errors(self):
+        return (self.directory / "error.log").read_text()
+
+    def make_certificates(self):
+        at = self.directory
+        (at / "ext").write_text("subjectAltName=IP:127.0.0.1\n")
+        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+            "-nodes", "-keyout", at / "ca.key", "-out", self.ca, "-days", "2",
+            "-subj", "/CN=adlfs test authority")
+        run("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+            "-keyout", at / "server.key", "-out", at / "server.csr", "-subj", "/CN=127.0.0.1")
+        run("openssl", "x509", "-req", "-in", at / "server.csr", "-CA", self.ca, "-CAkey",
+            at / "ca.key", "-CAcreateserial", "-out", at / "server.pem", "-days", "2",
+            "-extfile", at / "ext")
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    def requests(self, uri):
+        """What the access log says of a path (with its query); a request is logged at its end."""
+        found = []
+        for line in (self.directory / "access.log").read_text().splitlines():
+            match = re.fullmatch(r'(\d+) "(.*)" (\d+) (\d+) (.*)', line)
+            if match and match[5] == uri:
+                found.append(Served(int(match[1]), match[2], int(match[3]), int(match[4]), uri))
+        return found
+
+    def served(self, uri):
+        """Bytes of bodies."""
+        return sum(one.bytes for one in self.requests(uri) if one.status in (200, 206))
+
+
+def free_ports(count):
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+                   for _ in range(count)]
+        return [one.getsockname()[1] for one in sockets]
+
+
+def answers(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,685 @@
+"""The misbehaving origin's server. See origin.py for what it understands.
+
+One thread a connection, HTTP/1.1 with keep-alive, by hand on sockets: what a proper HTTP library
+would refuse to send is what this one is for. Everything that threads share (records, gates, the set
+of connections) is guarded by one condition, Server.changed, which is notified on every change, so
+that a test can wait for 'three requests seen' or '64 KiB sent' and never has to sleep.
+"""
+
+import array
+import base64
+import collections
+import email.utils
+import fcntl
+import gzip
+import hashlib
+import json
+import re
+import select
+import socket
+import struct
+import termios
+import threading
+import time
+from urllib.parse import parse_qs, unquote
+
+from pattern import pieces, versioned
+
+PIECE = 1 << 18  # bytes in one send, so that counters move while a large body is under way
+SEND_BUFFER = 1 << 18  # keeps 'sent' near what the client has
+LOG_MAX = 20000  # requests kept for each path
+HEAD_MAX = 65536
+EPOCH = 1700000000  # Last-Modified of version 0
+
+WHEN = ("first", "after", "every")
+KNOWN = set(WHEN) | {
+    "latency", "gate", "hold", "rate", "drip", "silent",
+    "truncate", "reset",
+    "status", "retry-after", "redirect", "redirect-status", "head",
+    "ranges", "cap", "accept-ranges", "conditional", "if-range",
+    "length", "longer", "chunked",
+    "version", "size", "etag", "modified", "encoding",
+    "raw", "headers", "auth", "require", "connections", "over",
+}
+
+
+class Gone(Exception):
+    """The connection is over; `reset` says how it is to be closed."""
+
+    def __init__(self, reset=False):
+        super().__init__()
+        self.reset = reset
+
+
+class Wrong(Exception):
+    """The URL makes no sense; answered with 400, so that a test with a typo says so."""
+
+
+Request = collections.namedtuple("Request", "method target path query headers")
+
+
+class Record:
+    """What happened on one path. Guarded by Server.changed."""
+
+    def __init__(self):
+        self.override = None  # options set from outside, in place of the URL's
+        self.since = 0  # requests seen before that
+        self.connections = set()
+        self.open = set()  # connections that have asked for this path and are still open
+        self.requests = self.finished = self.bytes = self.active = self.peak = 0
+        self.log = []
+
+    def view(self):
+        return {
+            "requests": self.requests, "finished": self.finished, "bytes": self.bytes,
+            "active": self.active, "peak": self.peak, "connections": len(self.connections),
+            "open": len(self.open), "log": self.log,
+        }
+
+
+def number(text):
+    """'1234', '64K', '10M', '1G' -> bytes."""
+    match = re.fullmatch(r"(\d+)([KMG]?)", text)
+    if not match:
+        raise Wrong(f"not a size: {text}")
+    return int(match[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[match[2]]
+
+
+def options_of(text, count):
+    """The options in force for the count-th request (from 1): later groups win."""
+    merged = {}
+    for group in text.split(","):
+        options = {}
+        for item in group.split(";"):
+            key, _, value = item.partition("=")
+            if item in ("", "-"):
+                continue
+            if key not in KNOWN:
+                raise Wrong(f"no such option: {key}")
+            options[key] = unquote(value, "latin-1")
+        first, after, every = (options.pop(key, None) for key in WHEN)
+        if ((first is None or count <= int(first)) and (after is None or count > int(after))
+                and (every is None or count % int(every) == 0)):
+            merged.update(options)
+    return merged
+
+
+def http_date(seconds):
+    return email.utils.formatdate(seconds, usegmt=True)
+
+
+def wanted_range(header, size):
+    """(first, last), None for no usable range, or 'unsatisfied' (RFC 9110 14.1.2)."""
+    match = re.fullmatch(r"bytes=(\d*)-(\d*)", header or "")
+    if not match or match[1] == match[2] == "":
+        return None
+    if match[1] == "":
+        count = min(int(match[2]), size)
+        return (size - count, size - 1) if count else "unsatisfied"
+    first, last = int(match[1]), int(match[2]) if match[2] else size - 1
+    if last < first and match[2]:
+        return None
+    return (first, min(last, size - 1)) if first < size else "unsatisfied"
+
+
+class Answer:
+    """One answer: a status, header lines, and a body of bytes objects and (offset, length) parts
+    of the file."""
+
+    def __init__(self, status, body=(), fields=()):
+        self.status = status
+        self.body = list(body)
+        self.fields = list(fields)
+        self.first = 0  # where in the file the body begins
+
+    @property
+    def length(self):
+        return sum(len(part) if isinstance(part, bytes) else part[1] for part in self.body)
+
+    def pieces(self, seed):
+        for part in self.body:
+            if isinstance(part, bytes):
+                yield memoryview(part)
+            else:
+                yield from pieces(seed, *part)
+
+
+class Exchange:
+    """Decides what one request is answered."""
+
+    def __init__(self, request, options, count, seed, size):
+        self.request = request
+        self.options = options
+        version = options.get("version", "0")
+        self.version = str(count) if version == "each" else version
+        self.seed = versioned(seed, self.version)
+        self.size = number(options["size"]) if "size" in options else size
+        self.etag = self.make_etag(options.get("etag", "strong"), count)
+        self.modified = self.make_modified(options.get("modified", "fixed"), count)
+
+    def make_etag(self, kind, count):
+        name = hashlib.sha1(f"{self.seed} {self.size}".encode()).hexdigest()[:16]
+        return {
+            "none": None, "strong": f'"{name}"', "weak": f'W/"{name}"',
+            "each": f'"{name}-{count}"', "flip": f'"{name}-{count % 2}"',
+        }.get(kind, kind)
+
+    def make_modified(self, kind, count):
+        if kind == "none":
+            return None
+        if kind == "each":
+            return http_date(EPOCH + 60 * count)
+        if kind != "fixed":
+            return http_date(int(kind))
+        return http_date(EPOCH + 3600 * (int(self.version) if self.version.isdigit() else 0))
+
+    def answer(self):
+        """The answer without its Content-Length."""
+        return self.refused() or self.redirected() or self.unchanged() or self.file()
+
+    def refused(self):
+        options, headers = self.options, self.request.headers
+        if "auth" in options:
+            token = base64.b64encode(options["auth"].encode()).decode()
+            if headers.get("authorization") != f"Basic {token}":
+                return Answer(401, [b"who are you?\n"], [("WWW-Authenticate", 'Basic realm="x"')])
+        if "require" in options:
+            name, _, value = options["require"].partition(":")
+            if headers.get(name.lower()) != value.strip():
+                return Answer(403, [b"not without the header\n"])
+        if "status" in options:
+            code = int(options["status"])
+            return Answer(code, [f"status {code}\n".encode()], self.retry_after())
+        if self.request.method == "HEAD" and options.get("head") == "405":
+            return Answer(405, [], [("Allow", "GET")])
+        return None
+
+    def retry_after(self):
+        value = self.options.get("retry-after")
+        if value is None:
+            return []
+        if value.startswith("date:"):
+            value = http_date(time.time() + float(value[5:]))
+        return [("Retry-After", value)]
+
+    def redirected(self):
+        """redirect=3 is a chain of three, redirect=loop has no end, else it is a Location."""
+        to = self.options.get("redirect")
+        if to is None:
+            return None
+        hop = int(self.request.query.get("hop", ["0"])[0])
+        if to.isdigit() and hop >= int(to):
+            return None
+        if to.isdigit() or to == "loop":
+            to = f"{self.request.path}?hop={hop + 1}"
+        return Answer(int(self.options.get("redirect-status", "302")), [b"elsewhere\n"],
+                      [("Location", to)])
+
+    def validators(self):
+        fields = []
+        if self.etag:
+            fields.append(("ETag", self.etag))
+        if self.modified:
+            fields.append(("Last-Modified", self.modified))
+        return fields
+
+    def unchanged(self):
+        if self.options.get("conditional") == "ignore":
+            return None
+        match = self.request.headers.get("if-none-match")
+        since = self.request.headers.get("if-modified-since")
+        weak = [tag.strip().removeprefix("W/") for tag in (match or "").split(",")]
+        same = (self.etag and self.etag.removeprefix("W/") in weak if match is not None
+                else since is not None and since == self.modified)
+        return Answer(304, [], self.validators()) if same else None
+
+    def file(self):
+        headers, options = self.request.headers, self.options
+        span = wanted_range(headers.get("range"), self.size)
+        condition = headers.get("if-range")
+        if condition and options.get("if-range") != "ignore":
+            strong = self.etag and not self.etag.startswith("W/") and condition == self.etag
+            if not strong and condition != self.modified:
+                span = None
+        kind = options.get("ranges", "honoured")
+        fields = self.validators() + [("Content-Type", "application/octet-stream")]
+        if options.get("accept-ranges", "bytes") != "absent":
+            fields.append(("Accept-Ranges", options.get("accept-ranges", "bytes")))
+        if options.get("encoding") == "gzip":
+            packed = gzip.compress(b"".join(pieces(self.seed, 0, self.size)), 1)
+            return Answer(200, [packed], fields + [("Content-Encoding", "gzip")])
+        if span is None or kind == "ignore":
+            return Answer(200, [(0, self.size)], fields)
+        if span == "unsatisfied" or kind == "refuse":
+            return Answer(416, [b"no such range\n"],
+                          fields + [("Content-Range", f"bytes */{self.size}")])
+        return self.part(span, kind, fields)
+
+    def part(self, span, kind, fields):
+        """A 206, right or wrong in the way that `kind` asks for."""
+        first, last = span
+        if "cap" in self.options:
+            last = min(last, first + number(self.options["cap"]) - 1)
+        total = self.size
+        if kind == "other-start":
+            first, last = first + 1, min(last + 1, self.size - 1)
+        elif kind == "other-end":
+            last = min(last + 1, self.size - 1)
+        body = [(first, last - first + 1)]
+        if kind == "multipart":
+            return self.multipart(first, last, fields)
+        text = {
+            "honoured": f"bytes {first}-{last}/{total}", "star": f"bytes {first}-{last}/*",
+            "wrong-total": f"bytes {first}-{last}/{total + 1}",
+            "malformed": f"bytes {first}..{last} of {total}",
+            "huge": f"bytes {first}-{last}/99999999999999999999999",
+            "unit": f"items {first}-{last}/{total}", "backwards": f"bytes {last + 1}-{first}/{total}",
+            "other-start": f"bytes {first}-{last}/{total}",
+            "other-end": f"bytes {first}-{last}/{total}",
+        }
+        if kind == "missing":
+            lines = []
+        elif kind == "twice":
+            lines = [text["honoured"], f"bytes {first + 1}-{last + 1}/{total + 1}"]
+        elif kind in text:
+            lines = [text[kind]]
+        else:
+            raise Wrong(f"no such ranges=: {kind}")
+        answer = Answer(206, body, fields + [("Content-Range", line) for line in lines])
+        answer.first = first
+        return answer
+
+    def multipart(self, first, last, fields):
+        fields = [field for field in fields if field[0] != "Content-Type"]
+        head = (f"--xyz\r\nContent-Type: application/octet-stream\r\n"
+                f"Content-Range: bytes {first}-{last}/{self.size}\r\n\r\n").encode()
+        body = [head, (first, last - first + 1), b"\r\n--xyz--\r\n"]
+        return Answer(206, body, fields + [("Content-Type", "multipart/byteranges; boundary=xyz")])
+
+
+class Connection:
+    """One client's connection, on a thread of its own."""
+
+    def __init__(self, server, sock, ident):
+        self.server = server
+        self.sock = sock
+        self.ident = ident
+        self.buffer = b""
+        self.seen = set()  # paths
+
+    def run(self):
+        reset = False
+        try:
+            while not self.server.stopping.is_set():
+                request = self.read_request()
+                if request is None or not self.serve(request):
+                    break
+        except Gone as gone:
+            reset = gone.reset
+        except OSError:
+            pass
+        finally:
+            self.close(reset)
+            self.server.forget(self)
+
+    def close(self, reset):
+        """A reset waits until the peer's kernel has what was sent: SO_LINGER 0 throws away what is
+        still in the send buffer."""
+        try:
+            if reset:
+                for _ in range(2000):
+                    if self.unsent() == 0:
+                        break
+                    time.sleep(0.001)
+                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            else:
+                self.sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self.sock.close()
+
+    def unsent(self):
+        left = array.array("i", [0])
+        fcntl.ioctl(self.sock, termios.TIOCOUTQ, left)
+        return left[0]
+
+    def read_request(self):
+        """None at the end of the connection."""
+        while b"\r\n\r\n" not in self.buffer:
+            data = self.sock.recv(65536)
+            self.buffer += data
+            if not data or len(self.buffer) > HEAD_MAX:
+                return None
+        head, self.buffer = self.buffer.split(b"\r\n\r\n", 1)
+        lines = head.decode("latin-1").split("\r\n")
+        method, target, _ = lines[0].split(" ", 2)
+        headers = {}
+        for line in lines[1:]:
+            name, _, value = line.partition(":")
+            headers[name.lower()] = value.strip()
+        path, _, query = target.partition("?")
+        return Request(method, target, path, parse_qs(query), headers)
+
+    def serve(self, request):
+        """True when the connection may carry another request."""
+        if request.path.startswith("/_"):
+            return self.control(request)
+        try:
+            return self.serve_file(request)
+        except (Wrong, ValueError) as error:
+            self.plain(400, f"{request.target}: {error}\n".encode())
+            return False
+
+    def serve_file(self, request):
+        parts = request.path.split("/", 4)
+        if len(parts) != 5:
+            raise Wrong("not /SEED/SIZE/OPTIONS/NAME")
+        seed, size = unquote(parts[1]), number(parts[2])
+        record, entry, count = self.server.begin(self, request)
+        try:
+            options = options_of(record.override or parts[3], count)
+            self.limit(record, options)
+            exchange = Exchange(request, options, count, seed, size)
+            self.wait(float(options.get("latency", "0")))
+            if "gate" in options and "hold" not in options:
+                self.wait_gate(options["gate"])
+            if "silent" in options:
+                self.wait_gate(None)
+            answer = exchange.answer()
+            entry["status"], entry["first"] = answer.status, answer.first
+            return Sender(self, record, entry, request, options).send(answer, exchange.seed)
+        finally:
+            self.server.end(record, entry)
+
+    def limit(self, record, options):
+        """connections=N: one more than N open connections for a path is sent away."""
+        if len(record.open) <= int(options.get("connections", len(record.open))):
+            return
+        if "over" not in options:
+            raise Gone(reset=True)
+        options["status"] = options["over"]
+
+    def control(self, request):
+        query = {key: values[0] for key, values in request.query.items()}
+        answer = self.server.control(request.path, query, self)
+        if answer is None:
+            return self.plain(404, b"no such control\n")
+        return self.plain(200, json.dumps(answer).encode())
+
+    def plain(self, status, body):
+        head = f"HTTP/1.1 {status} -\r\nContent-Length: {len(body)}\r\n\r\n"
+        self.sock.sendall(head.encode() + body)
+        return True
+
+    def alive(self):
+        """False once the client has closed its side, or the server stops."""
+        poll = select.poll()
+        poll.register(self.sock, select.POLLRDHUP)
+        return not self.server.stopping.is_set() and not poll.poll(0)
+
+    def wait(self, seconds):
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            if not self.alive():
+                raise Gone
+            time.sleep(min(left, 0.02))
+
+    def wait_gate(self, name):
+        """None is a gate that nobody opens."""
+        server = self.server
+        while self.alive():
+            with server.changed:
+                if server.changed.wait_for(lambda: name in server.gates, 0.05):
+                    return
+        raise Gone
+
+
+class Sender:
+    """Sends one answer, with the faults of the body that the options ask for."""
+
+    def __init__(self, connection, record, entry, request, options):
+        self.connection = connection
+        self.record = record
+        self.entry = entry
+        self.request = request
+        self.options = options
+        self.chunked = "chunked" in options
+        self.rate = number(options["rate"]) if "rate" in options else 0
+        self.drip = float(options.get("drip", "0"))
+        self.hold = number(options["hold"]) if "hold" in options else None
+        self.reset = "reset" in options
+        cut = options.get("reset", options.get("truncate"))
+        self.cut = None if cut is None else number(cut)
+
+    def send(self, answer, seed):
+        """True when the connection may carry another request."""
+        keep = self.send_head(answer)
+        if self.request.method == "HEAD" or answer.status == 304:
+            return keep
+        if 200 <= answer.status < 300:
+            answer.body.append(b"x" * int(self.options.get("longer", "0")))
+        else:  # faults are the file's, not the error page's
+            self.cut = self.hold = None
+        self.started = time.monotonic()
+        for view in answer.pieces(seed):
+            self.send_view(view)
+        if self.chunked:
+            self.connection.sock.sendall(b"0\r\n\r\n")
+        return keep
+
+    def send_head(self, answer):
+        lines = [f"HTTP/1.1 {answer.status} -", f"Date: {http_date(time.time())}"]
+        keep, promised = True, answer.length
+        if self.chunked:
+            lines.append("Transfer-Encoding: chunked")
+        elif self.options.get("length") == "none":
+            keep = False
+            lines.append("Connection: close")
+        elif answer.status != 304:
+            told = self.options.get("length", str(promised))
+            told = promised + int(told) if told[0] in "+-" else int(told)
+            keep = told == promised and "longer" not in self.options
+            lines.append(f"Content-Length: {told}")
+        lines += [f"{name}: {value}" for name, value in answer.fields]
+        head = "\r\n".join(lines).encode("latin-1") + b"\r\n"
+        if "raw" in self.options:
+            head += self.options["raw"].encode("latin-1") + b"\r\n"
+        self.connection.sock.sendall(head)
+        if self.options.get("headers") == "endless":
+            self.send_headers_forever()
+        self.connection.sock.sendall(b"\r\n")
+        return keep
+
+    def send_headers_forever(self):
+        while self.connection.alive():
+            self.connection.sock.sendall(b"X-More: and another one, and another one\r\n" * 100)
+        raise Gone
+
+    def send_view(self, view):
+        sock = self.connection.sock
+        while view:
+            piece = view[:self.admit(min(len(view), PIECE))]
+            if self.chunked:
+                sock.sendall(b"%x\r\n" % len(piece) + piece + b"\r\n")
+            else:
+                sock.sendall(piece)
+            self.connection.server.sent(self.record, self.entry, len(piece))
+            view = view[len(piece):]
+
+    def admit(self, length):
+        """Waits until some bytes may go; how many."""
+        sent = self.entry["sent"]
+        if self.cut is not None:
+            if sent >= self.cut:
+                raise Gone(self.reset)
+            length = min(length, self.cut - sent)
+        if self.hold is not None:
+            if sent >= self.hold:
+                self.connection.wait_gate(self.options.get("gate"))
+                self.hold = None
+            else:
+                length = min(length, self.hold - sent)
+        if self.drip:
+            self.connection.wait(self.drip)
+            return 1
+        if self.rate:
+            due = self.started + sent / self.rate
+            self.connection.wait(due - time.monotonic())
+            length = min(length, max(1, self.rate // 50))
+        return length
+
+
+class Server:
+    """Listens on a loopback port of its own. start() and stop() by the owner; the rest by the
+    connections' threads."""
+
+    def __init__(self, port=0, address="127.0.0.1"):
+        self.listener = socket.create_server((address, port), backlog=512)
+        self.address = self.listener.getsockname()
+        self.url = "http://%s:%d" % self.address
+        self.stopping = threading.Event()
+        self.changed = threading.Condition()
+        self.records = collections.defaultdict(Record)
+        self.gates = set()  # the open ones
+        self.connections = {}
+        self.accepted = 0
+        self.acceptor = threading.Thread(target=self.accept, daemon=True)
+
+    def start(self):
+        self.acceptor.start()
+        return self
+
+    def stop(self):
+        self.stopping.set()
+        self.listener.shutdown(socket.SHUT_RDWR)  # wakes accept()
+        self.acceptor.join(10)
+        self.listener.close()
+        with self.changed:
+            threads = list(self.connections.items())
+            self.changed.notify_all()
+        for connection, thread in threads:
+            try:
+                connection.sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            thread.join(10)
+
+    def accept(self):
+        while True:
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                if self.stopping.is_set():
+                    return
+                continue
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+            self.accepted += 1
+            connection = Connection(self, sock, self.accepted)
+            thread = threading.Thread(target=connection.run, daemon=True)
+            with self.changed:
+                self.connections[connection] = thread
+            thread.start()
+
+    def forget(self, connection):
+        with self.changed:
+            self.connections.pop(connection, None)
+            for path in connection.seen:
+                self.records[path].open.discard(connection.ident)
+            self.changed.notify_all()
+
+    def begin(self, connection, request):
+        entry = {
+            "method": request.method, "target": request.target, "headers": request.headers,
+            "range": request.headers.get("range"), "connection": connection.ident,
+            "time": time.time(), "status": 0, "first": 0, "sent": 0, "finished": False,
+        }
+        with self.changed:
+            record = self.records[request.path]
+            record.requests += 1
+            record.active += 1
+            record.peak = max(record.peak, record.active)
+            record.connections.add(connection.ident)
+            record.open.add(connection.ident)
+            connection.seen.add(request.path)
+            if len(record.log) < LOG_MAX:
+                record.log.append(entry)
+            self.changed.notify_all()
+            return record, entry, record.requests - record.since
+
+    def sent(self, record, entry, length):
+        with self.changed:
+            entry["sent"] += length
+            record.bytes += length
+            self.changed.notify_all()
+
+    def end(self, record, entry):
+        with self.changed:
+            entry["finished"] = True
+            record.active -= 1
+            record.finished += 1
+            self.changed.notify_all()
+
+    def control(self, path, query, connection):
+        """The answer to a control request, or None."""
+        handler = {
+            "/_stats": self.stats, "/_reset": self.reset, "/_open": self.open_gate,
+            "/_close": self.close_gate, "/_set": self.set_options,
+        }.get(path)
+        if path == "/_wait":
+            return self.wait(query, connection)
+        if handler is None:
+            return None
+        with self.changed:
+            answer = handler(query)
+            self.changed.notify_all()
+            return answer
+
+    def stats(self, query):
+        if "path" in query:
+            return self.records[query["path"]].view()
+        return {path: record.view() for path, record in self.records.items()}
+
+    def reset(self, query):
+        """Sets one path's counters to nothing, or forgets everything."""
+        if "path" not in query:
+            self.records.clear()
+            self.gates.clear()
+            return {}
+        fresh, old = Record(), self.records[query["path"]]
+        fresh.override, fresh.open = old.override, old.open
+        self.records[query["path"]] = fresh
+        return {}
+
+    def open_gate(self, query):
+        self.gates.add(query["gate"])
+        return {}
+
+    def close_gate(self, query):
+        self.gates.discard(query["gate"])
+        return {}
+
+    def set_options(self, query):
+        """From the next request on, which is the first again for first=, after= and every=."""
+        options_of(query["options"], 1)
+        record = self.records[query["path"]]
+        record.override = query["options"]
+        record.since = record.requests
+        return {}
+
+    def wait(self, query, connection):
+        """Until every named counter of the path has reached its value; says whether they have."""
+        path, seconds = query.pop("path"), float(query.pop("timeout", "20"))
+        goals = {name: int(value) for name, value in query.items()}
+        deadline = time.monotonic() + seconds
+
+        def reached():
+            record = self.records[path]
+            return all(getattr(record, name) >= value if name != "idle" else not record.active
+                       for name, value in goals.items())
+
+        done = False
+        while not done and time.monotonic() < deadline and connection.alive():
+            with self.changed:
+                done = self.changed.wait_for(reached, 0.1)
+        return {"reached": done}
