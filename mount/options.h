@@ -1,0 +1,50 @@
+/* options: one table of options, for the command line and for fstab.
+ *
+ * Every option has one name, spelt --name=value or --name value on the command line and
+ * name=value in the comma-separated list of -o, where "\," stands for a comma and '_' may stand
+ * for '-' (allow_other). Some have a letter too. Operands and options may be mixed; "--" ends the
+ * options. */
+#ifndef ADL_OPTIONS_H
+#define ADL_OPTIONS_H
+
+#include "settings.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+/* Which command an option is for: a set of bits. */
+enum adl_option_user { ADL_FOR_MOUNT = 1, ADL_FOR_UMOUNT = 2, ADL_FOR_PROBE = 4 };
+
+struct adl_owned;
+
+/* What was asked for. Strings belong to argv or to `owned`; paths are absolute. */
+struct adl_options {
+    struct adl_settings settings;
+    int log_level;                                  /* enum adl_level */
+    const char *log_file;                           /* NULL: none */
+    bool allow_other, exec, keep_going, foreground; /* mount */
+    bool lazy;                                      /* umount */
+    bool json;                                      /* probe */
+    bool help;
+    const char **headers; /* owned: "Name: value" each */
+    size_t n_headers;
+    const char **operands; /* owned */
+    size_t n_operands;
+    struct adl_owned *owned;
+};
+
+/* The defaults of that command. */
+void adl_options_init(struct adl_options *options, enum adl_option_user user);
+
+/* Parses argv[0 .. argc), which must outlive *options. 0; -EINVAL with one line in `why` for people
+ * to read; -ENOMEM, -errno of getcwd(3). To be freed in any case. */
+int adl_options_parse(struct adl_options *options, enum adl_option_user user, int argc,
+                      const char *const *argv, char *why, size_t room);
+
+void adl_options_free(struct adl_options *options);
+
+/* Prints a line for each option of that command, in 80 columns. */
+void adl_options_help(FILE *out, enum adl_option_user user);
+
+#endif
