@@ -1,0 +1,35 @@
+/* logger: where messages go: the terminal, a file, or syslog(3) once the daemon has no terminal.
+ *
+ * Any number of threads may log; a line is one write(2). Control characters are escaped, so that a
+ * name or a server's answer can neither forge a line nor talk to the terminal. */
+#ifndef ADL_LOGGER_H
+#define ADL_LOGGER_H
+
+#include "log.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct adl_logger {
+    struct adl_log log; /* what the engine is given; points back here: the logger must not move */
+    int fd;             /* owned when it is a file */
+    bool file;
+    _Atomic bool syslog; /* else fd */
+};
+
+/* Logs to `file`, which is appended to and made with mode 0600; NULL: to standard error. 0 or
+ * -errno. */
+int adl_logger_open(struct adl_logger *logger, enum adl_level level, const char *file);
+
+/* Standard error is about to go: from now on to syslog, unless there is a file. Any thread. */
+void adl_logger_detach(struct adl_logger *logger);
+
+/* Nobody may log any more. */
+void adl_logger_close(struct adl_logger *logger);
+
+/* Writes `text` into `out`, control characters (ASCII's, and UTF-8's U+0080 .. U+009F) as \xNN, cut
+ * to `room` >= 1 bytes with the NUL. Returns the length. */
+size_t adl_log_escape(const char *text, char *out, size_t room);
+
+#endif

@@ -1,0 +1,229 @@
+#include "mountpoint.h"
+
+#include "cleanup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+/* Dead mounts on one another that are cleared at a time: one for each crash since somebody looked.
+ * The bound only ends a loop that makes no headway. */
+#define DEAD_MOUNTS_MAX 64
+
+static void close_file(FILE **file)
+{
+    if (*file)
+        fclose(*file);
+}
+
+int adl_mountpoint_resolve(const char *path, char **out)
+{
+    char *whole = realpath(path, NULL);
+    if (whole) {
+        *out = whole;
+        return 0;
+    }
+    if (errno != ENOTCONN)
+        return -errno;
+    /* A dead mount: its parent still answers. */
+    cleanup_free char *copy = strdup(path);
+    if (!copy)
+        return -ENOMEM;
+    size_t length = strlen(copy);
+    while (length > 1 && copy[length - 1] == '/')
+        copy[--length] = '\0';
+    char *slash = strrchr(copy, '/');
+    const char *name = slash ? slash + 1 : copy;
+    if (slash)
+        *slash = '\0';
+    cleanup_free char *parent = realpath(!slash ? "." : slash == copy ? "/" : copy, NULL);
+    if (!parent)
+        return -errno;
+    return asprintf(out, "%s/%s", strcmp(parent, "/") == 0 ? "" : parent, name) < 0 ? -ENOMEM : 0;
+}
+
+/* Undoes mountinfo's \ooo in place. */
+static void unescape(char *text)
+{
+    char *to = text;
+    for (const char *at = text; *at; to++) {
+        if (at[0] == '\\' && at[1] >= '0' && at[1] <= '3' && at[2] >= '0' && at[2] <= '7' &&
+            at[3] >= '0' && at[3] <= '7') {
+            *to = (char)((at[1] - '0') * 64 + (at[2] - '0') * 8 + (at[3] - '0'));
+            at += 4;
+        } else {
+            *to = *at++;
+        }
+    }
+    *to = '\0';
+}
+
+/* Takes "id parent dev root POINT options [tags...] - TYPE source super" apart, in place. */
+static bool split_line(char *line, char **point, char **type)
+{
+    char *rest = line;
+    for (int field = 0; field < 4; field++)
+        strsep(&rest, " ");
+    *point = strsep(&rest, " ");
+    char *dash = rest ? strstr(rest, " - ") : NULL;
+    if (!*point || !dash)
+        return false;
+    rest = dash + 3;
+    *type = strsep(&rest, " \n");
+    unescape(*point);
+    return true;
+}
+
+int adl_mountpoint_find(FILE *mountinfo, const char *path, char *type, size_t room)
+{
+    cleanup_free char *line = NULL;
+    size_t line_room = 0;
+    int found = -ENOENT;
+    while (getline(&line, &line_room, mountinfo) > 0) {
+        char *point, *its_type;
+        if (split_line(line, &point, &its_type) && strcmp(point, path) == 0) {
+            snprintf(type, room, "%s", its_type);
+            found = 0;
+        }
+    }
+    return found;
+}
+
+bool adl_mountpoint_ours(const char *path)
+{
+    _cleanup_(close_file) FILE *mountinfo = fopen("/proc/self/mountinfo", "re");
+    char type[64];
+    return mountinfo && adl_mountpoint_find(mountinfo, path, type, sizeof(type)) == 0 &&
+           strcmp(type, ADL_MOUNT_TYPE) == 0;
+}
+
+bool adl_mountpoint_dead(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) < 0 && (errno == ENOTCONN || errno == ECONNABORTED);
+}
+
+/* Lazily unmounts the dead mounts of ours at `path`, telling so. */
+static int clear_dead(const char *path)
+{
+    for (int i = 0; i < DEAD_MOUNTS_MAX && adl_mountpoint_dead(path); i++) {
+        if (!adl_mountpoint_ours(path)) {
+            fprintf(stderr, "adlfs: %s: a mount that is not ours is dead there: %s\n", path,
+                    strerror(ENOTCONN));
+            return -ENOTCONN;
+        }
+        int r = adl_mountpoint_unmount(path, true);
+        if (r < 0) {
+            fprintf(stderr, "adlfs: %s: cannot clear the dead mount there: %s\n", path,
+                    strerror(-r));
+            return r;
+        }
+        fprintf(stderr, "adlfs: %s: cleared a dead mount (its daemon was gone)\n", path);
+    }
+    return 0;
+}
+
+int adl_mountpoint_prepare(const char *path, char **out)
+{
+    cleanup_free char *resolved = NULL;
+    int r = adl_mountpoint_resolve(path, &resolved);
+    if (r == 0)
+        r = clear_dead(resolved);
+    else
+        fprintf(stderr, "adlfs: %s: %s\n", path, strerror(-r));
+    if (r < 0)
+        return r;
+    if (adl_mountpoint_ours(resolved)) {
+        fprintf(stderr, "adlfs: %s: is mounted already; 'adlfs umount' it first\n", path);
+        return -EBUSY;
+    }
+    struct stat st;
+    r = stat(resolved, &st) < 0 ? -errno : S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+    if (r < 0) {
+        fprintf(stderr, "adlfs: %s: %s\n", path, strerror(-r));
+        return r;
+    }
+    *out = steal_pointer(resolved);
+    return 0;
+}
+
+/* Starts `argv` with its standard error in a pipe. Returns the pipe's end to read, or -errno. */
+static int spawn(char *const *argv, pid_t *child)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -errno;
+    cleanup_fd int reader = ends[0];
+    cleanup_fd int writer = ends[1];
+    posix_spawn_file_actions_t actions;
+    int r = posix_spawn_file_actions_init(&actions);
+    if (r != 0)
+        return -r;
+    r = posix_spawn_file_actions_adddup2(&actions, writer, STDERR_FILENO);
+    if (r == 0)
+        r = posix_spawnp(child, argv[0], &actions, NULL, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    return r != 0 ? -r : steal_fd(&reader);
+}
+
+/* Reads to the end; keeps what has room. */
+static void drain(int fd, char *out, size_t room)
+{
+    size_t used = 0;
+    char chunk[256];
+    for (;;) {
+        ssize_t got = read(fd, chunk, sizeof(chunk));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            break;
+        size_t kept = (size_t)got < room - 1 - used ? (size_t)got : room - 1 - used;
+        memcpy(out + used, chunk, kept);
+        used += kept;
+    }
+    out[used] = '\0';
+}
+
+static int run_fusermount(const char *path, bool lazy)
+{
+    cleanup_free char *where = strdup(path); /* argv's strings are not const */
+    if (!where)
+        return -ENOMEM;
+    char program[] = "fusermount3", unmount[] = "-u", detach[] = "-uz";
+    char *argv[] = {program, lazy ? detach : unmount, where, NULL};
+    pid_t child;
+    cleanup_fd int output = spawn(argv, &child);
+    if (output < 0) {
+        if (output == -ENOENT)
+            fprintf(stderr, "adlfs: fusermount3 is not installed (Debian's package fuse3)\n");
+        return output;
+    }
+    char said[512];
+    drain(output, said, sizeof(said));
+    int state;
+    while (waitpid(child, &state, 0) < 0)
+        if (errno != EINTR)
+            return -errno;
+    if (WIFEXITED(state) && WEXITSTATUS(state) == 0)
+        return 0;
+    if (strstr(said, strerror(EBUSY)))
+        return -EBUSY;
+    fputs(said, stderr);
+    return -EPERM;
+}
+
+int adl_mountpoint_unmount(const char *path, bool lazy)
+{
+    if (geteuid() == 0) {
+        if (umount2(path, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) == 0)
+            return 0;
+        if (errno != EPERM) /* EPERM: root of a user namespace that does not own the mount */
+            return -errno;
+    }
+    return run_fusermount(path, lazy);
+}

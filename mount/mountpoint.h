@@ -1,0 +1,35 @@
+/* mountpoint: the directory that is mounted on: is it there, is it free, and how to free it. */
+#ifndef ADL_MOUNTPOINT_H
+#define ADL_MOUNTPOINT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#define ADL_MOUNT_TYPE "fuse.adlfs"
+
+/* The absolute path without symbolic links, also of a mount whose daemon is dead (where realpath(3)
+ * may fail). *out is the caller's to free. 0 or -errno. */
+int adl_mountpoint_resolve(const char *path, char **out);
+
+/* The file system type of the last mount in `mountinfo` (proc(5), /proc/self/mountinfo) that is
+ * exactly at `path`, an absolute path. 0 or -ENOENT. */
+int adl_mountpoint_find(FILE *mountinfo, const char *path, char *type, size_t room);
+
+/* Whether a mount of ours, alive or dead, is the topmost one at the resolved `path`. Asks the
+ * kernel only, never the file system. */
+bool adl_mountpoint_ours(const char *path);
+
+/* Whether the file system at `path` has lost its daemon. */
+bool adl_mountpoint_dead(const char *path);
+
+/* Resolves `path` and sees to it that it can be mounted on: an existing directory, no live mount of
+ * ours on it already. Mounts of ours that are dead are unmounted, which is told on stderr; so is
+ * what is wrong. *out is the caller's to free. 0 or -errno. */
+int adl_mountpoint_prepare(const char *path, char **out);
+
+/* Unmounts the resolved `path`: by umount2(2) for root, else by fusermount3(1). `lazy` detaches it
+ * at once. 0; -EBUSY; -errno; what else fusermount3 has to say goes to stderr (-EPERM). */
+int adl_mountpoint_unmount(const char *path, bool lazy);
+
+#endif
