@@ -1,0 +1,157 @@
+/* adlfs mount: the order of its steps is the point. What can go wrong because of what was typed
+ * comes first, in the terminal: options, manifest, mount point. Then the fork, since the engine
+ * starts threads, and only then the engine and the mount itself. */
+#include "commands.h"
+#include "daemon.h"
+#include "file.h"
+#include "fs.h"
+#include "logger.h"
+#include "mountpoint.h"
+#include "source.h"
+#include "tree.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+/* Everything that one mount consists of. */
+struct job {
+    const struct adl_options *options;
+    char *mountpoint; /* owned; absolute */
+    struct adl_source source;
+    struct adl_manifest manifest;
+    struct adl_tree *tree; /* owned */
+    struct adl_daemon daemon;
+    struct adl_logger logger;
+    struct adl_engine *engine; /* owned */
+};
+
+static void free_job(struct job *job)
+{
+    adl_tree_free(job->tree);
+    adl_manifest_free(&job->manifest);
+    adl_source_free(&job->source);
+    free(job->mountpoint);
+}
+
+/* Reads what is to be mounted, and where. Everything that is wrong has been told. */
+static int prepare(struct job *job, const char *source, const char *mountpoint)
+{
+    int r = adl_source_init(&job->source, source);
+    if (r < 0)
+        return r;
+    r = adl_source_read(&job->source, source, job->options->keep_going, &job->manifest);
+    if (r < 0)
+        return r;
+    r = adl_tree_new(&job->manifest, &job->source.problems, &job->tree);
+    if (r < 0) {
+        fprintf(stderr, "adlfs: %s: %s\n", job->source.name, strerror(-r));
+        return r;
+    }
+    adl_source_finish(&job->source);
+    return adl_mountpoint_prepare(mountpoint, &job->mountpoint);
+}
+
+/* A cached file costs two descriptors, a connection one, and a mount may serve thousands. */
+static void raise_limits(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
+/* The mount is usable: from here on the daemon is on its own. */
+static void on_ready(void *ctx)
+{
+    struct job *job = ctx;
+    if (!job->options->foreground)
+        adl_logger_detach(&job->logger);
+    adl_daemon_ready(&job->daemon);
+    adl_log(&job->logger.log, ADL_NOTICE, "mounted %s at %s: %zu file%s", job->source.name,
+            job->mountpoint, job->manifest.count, job->manifest.count == 1 ? "" : "s");
+}
+
+static int start_engine(struct job *job)
+{
+    const struct adl_settings *settings = &job->options->settings;
+    int r = adl_engine_new(settings, &job->manifest, &job->logger.log, &job->engine);
+    if (r < 0)
+        adl_log(&job->logger.log, ADL_ERROR, "cannot use the cache directory %s: %s%s",
+                settings->cache_dir ? settings->cache_dir : "(the default)", strerror(-r),
+                r == -EPERM ? " (it must be yours alone: mode 0700)" : "");
+    return r;
+}
+
+static int mount_and_serve(struct job *job)
+{
+    int r = start_engine(job);
+    if (r < 0)
+        return r;
+    const struct adl_fs_options fs = {.mountpoint = job->mountpoint,
+                                      .source = job->source.name,
+                                      .allow_other = job->options->allow_other,
+                                      .exec = job->options->exec};
+    const struct adl_log *log = &job->logger.log;
+    r = adl_fs_run(&fs, job->engine, &job->manifest, job->tree, log, on_ready, job);
+    if (r < 0)
+        adl_log(log, ADL_ERROR, "%s: %s", job->mountpoint, strerror(-r));
+    adl_engine_free(job->engine);
+    if (r == 0)
+        adl_log(log, ADL_NOTICE, "unmounted %s", job->mountpoint);
+    return r;
+}
+
+/* In the process that serves. */
+static int serve(struct job *job)
+{
+    const struct adl_options *options = job->options;
+    int r = adl_logger_open(&job->logger, (enum adl_level)options->log_level, options->log_file);
+    if (r < 0) {
+        fprintf(stderr, "adlfs: %s: %s\n", options->log_file, strerror(-r));
+        return r;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    raise_limits();
+    r = mount_and_serve(job);
+    adl_logger_close(&job->logger);
+    return r;
+}
+
+static int run(const struct adl_options *options)
+{
+    struct job job = {.options = options, .daemon = ADL_DAEMON_NONE};
+    int r = prepare(&job, options->operands[0], options->operands[1]);
+    int status = ADL_EXIT_FAILED;
+    if (r == 0 && !options->foreground) {
+        r = adl_daemon_fork(&job.daemon, &status);
+        if (r < 0)
+            fprintf(stderr, "adlfs: cannot go to the background: %s\n", strerror(-r));
+    }
+    if (r == 0) /* the daemon, or the foreground */
+        status = serve(&job) < 0 ? ADL_EXIT_FAILED : ADL_EXIT_DONE;
+    free_job(&job);
+    return status;
+}
+
+const struct adl_command adl_mount_command = {
+    .name = "mount",
+    .synopsis = "[OPTION]... SOURCE MOUNTPOINT",
+    .summary = "mount a list of URLs as a directory",
+    .about = "Mounts the URLs of SOURCE as read-only files below the directory MOUNTPOINT, and\n"
+             "returns when it is usable. SOURCE is a file with one URL a line (aria2's input\n"
+             "format), '-' for standard input, or one URL.",
+    .notes = "Times are in seconds, or end in s, m, h or d; sizes end in K, M or G.\n"
+             "\n"
+             "  adlfs mount urls.txt /mnt/remote\n"
+             "  adlfs mount https://example.org/big.iso /mnt/remote\n"
+             "  adlfs mount -o ro,cache-dir=/var/cache/adlfs,allow-other urls.txt /mnt/remote",
+    .user = ADL_FOR_MOUNT,
+    .min_operands = 2,
+    .max_operands = 2,
+    .run = run,
+};

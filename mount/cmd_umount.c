@@ -1,0 +1,146 @@
+/* adlfs umount: unmounts, and returns when the daemon has written what it knows and is gone, so
+ * that whoever mounts again at once finds all of it in the cache. */
+#include "cleanup.h"
+#include "commands.h"
+#include "mountpoint.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/xattr.h>
+#include <time.h>
+
+#define WAIT_SECONDS 30
+/* How often a process is looked at where the kernel cannot tell that it ended. */
+#define LOOK_MS 20
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+}
+
+/* The daemon's process id as the mount tells it: > 0, or -errno. */
+static pid_t daemon_of(const char *path)
+{
+    char text[24];
+    ssize_t length = getxattr(path, "user.adlfs.pid", text, sizeof(text) - 1);
+    if (length < 0)
+        return -errno;
+    text[length] = '\0';
+    char *end;
+    errno = 0;
+    long pid = strtol(text, &end, 10);
+    return errno != 0 || end == text || *end || pid <= 0 || pid > INT_MAX ? -EINVAL : (pid_t)pid;
+}
+
+/* Waits without a descriptor of the process: a kernel or a sandbox may not give one. */
+static int wait_looking(pid_t pid)
+{
+    const struct timespec pause = {.tv_nsec = LOOK_MS * 1000000L};
+    for (int64_t end = now_ms() + WAIT_SECONDS * 1000; now_ms() < end;) {
+        if (kill(pid, 0) < 0 && errno == ESRCH)
+            return 0;
+        nanosleep(&pause, NULL);
+    }
+    return -ETIMEDOUT;
+}
+
+/* Waits until the process is gone. 0 or -ETIMEDOUT, -errno. */
+static int wait_gone(int pidfd, pid_t pid)
+{
+    if (pidfd < 0)
+        return wait_looking(pid);
+    struct pollfd gone = {.fd = pidfd, .events = POLLIN};
+    for (int64_t end = now_ms() + WAIT_SECONDS * 1000;;) {
+        int64_t left = end - now_ms();
+        int r = left > 0 ? poll(&gone, 1, (int)left) : 0;
+        if (r == 0)
+            return -ETIMEDOUT;
+        if (r > 0)
+            return 0;
+        if (errno != EINTR)
+            return -errno;
+    }
+}
+
+static int complain(const char *path, int error)
+{
+    if (error == -EBUSY)
+        fprintf(stderr,
+                "adlfs: %s is busy: a process has a file or its working directory in it\n"
+                "  'fuser -vm %s' shows which; 'adlfs umount --lazy' detaches it all the same\n",
+                path, path);
+    else if (error == -EINVAL)
+        fprintf(stderr, "adlfs: %s is not an adlfs mount\n", path);
+    else
+        fprintf(stderr, "adlfs: %s: %s\n", path, strerror(-error));
+    return error;
+}
+
+/* The mount is alive: its daemon is waited for. */
+static int unmount_and_wait(const char *path)
+{
+    pid_t pid = daemon_of(path);
+    if (pid == -EACCES) { /* another user's, closed even to root: there is no daemon to ask for */
+        int r = adl_mountpoint_unmount(path, false);
+        return r < 0 ? complain(path, r) : 0;
+    }
+    if (pid < 0)
+        return complain(path, pid == -ENODATA || pid == -EOPNOTSUPP ? -EINVAL : pid);
+    /* Opened before, so that it cannot be another process that got the same number after. */
+    cleanup_fd int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    int r = adl_mountpoint_unmount(path, false);
+    if (r < 0)
+        return complain(path, r);
+    r = wait_gone(pidfd, pid);
+    if (r < 0)
+        fprintf(stderr, "adlfs: %s is unmounted, but its daemon (process %d) is still there: %s\n",
+                path, (int)pid, strerror(-r));
+    return r;
+}
+
+static int umount_one(const char *operand, bool lazy)
+{
+    cleanup_free char *path = NULL;
+    int r = adl_mountpoint_resolve(operand, &path);
+    if (r < 0)
+        return complain(operand, r);
+    if (!adl_mountpoint_ours(path))
+        return complain(operand, -EINVAL);
+    /* A mount that hangs would keep even the question whether it is dead. */
+    if (!lazy && !adl_mountpoint_dead(path))
+        return unmount_and_wait(path);
+    r = adl_mountpoint_unmount(path, true);
+    return r < 0 ? complain(path, r) : 0;
+}
+
+static int run(const struct adl_options *options)
+{
+    int status = ADL_EXIT_DONE;
+    for (size_t i = 0; i < options->n_operands; i++)
+        if (umount_one(options->operands[i], options->lazy) < 0)
+            status = ADL_EXIT_FAILED;
+    return status;
+}
+
+const struct adl_command adl_umount_command = {
+    .name = "umount",
+    .synopsis = "[OPTION]... MOUNTPOINT...",
+    .summary = "unmount, and wait until the cache is in order",
+    .about = "Unmounts each MOUNTPOINT and returns when its daemon has ended and the cache says\n"
+             "all that was fetched. Mounts whose daemon is dead are cleared.",
+    .notes = "With --lazy the mount disappears at once, and its daemon ends when the last file\n"
+             "of it is closed.",
+    .user = ADL_FOR_UMOUNT,
+    .min_operands = 1,
+    .max_operands = SIZE_MAX,
+    .run = run,
+};

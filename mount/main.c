@@ -1,0 +1,154 @@
+#include "commands.h"
+#include "options.h"
+#include "spell.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct adl_command *const commands[] = {&adl_mount_command, &adl_umount_command,
+                                                     &adl_probe_command};
+
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static void print_help(void)
+{
+    fputs("adlfs mounts a list of URLs as a directory. A file costs nothing until it is read;\n"
+          "what is read is fetched in parallel ranges, kept, and never fetched again.\n"
+          "\n"
+          "  adlfs COMMAND [OPTION]... ARGUMENT...\n"
+          "\n",
+          stdout);
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        printf("  %-8s %s\n", commands[i]->name, commands[i]->summary);
+    fputs("\n"
+          "  adlfs COMMAND --help   a command's options\n"
+          "  adlfs --version        what this is\n"
+          "\n"
+          "Try it:\n"
+          "  adlfs mount urls.txt /mnt/remote      urls.txt has one URL a line\n"
+          "  ls -l /mnt/remote\n"
+          "  adlfs umount /mnt/remote\n"
+          "\n"
+          "The exit status is 0 when all went well, 1 when something failed, 2 for wrong usage.\n",
+          stdout);
+}
+
+static void print_command_help(const struct adl_command *command)
+{
+    printf("Usage: adlfs %s %s\n\n%s\n\n", command->name, command->synopsis, command->about);
+    adl_options_help(stdout, command->user);
+    printf("\n%s\n", command->notes);
+}
+
+static int usage_error(const struct adl_command *command)
+{
+    fprintf(stderr, "Try 'adlfs %s%s--help'.\n", command ? command->name : "", command ? " " : "");
+    return ADL_EXIT_USAGE;
+}
+
+static int run_command(const struct adl_command *command, int argc, const char *const *argv)
+{
+    struct adl_options options;
+    adl_options_init(&options, command->user);
+    char why[256];
+    int status;
+    if (adl_options_parse(&options, command->user, argc, argv, why, sizeof(why)) < 0) {
+        fprintf(stderr, "adlfs %s: %s\n", command->name, why);
+        status = usage_error(command);
+    } else if (options.help) {
+        print_command_help(command);
+        status = ADL_EXIT_DONE;
+    } else if (options.n_operands < command->min_operands ||
+               options.n_operands > command->max_operands) {
+        fprintf(stderr, "adlfs %s: too %s arguments: adlfs %s %s\n", command->name,
+                options.n_operands < command->min_operands ? "few" : "many", command->name,
+                command->synopsis);
+        status = usage_error(command);
+    } else {
+        status = command->run(&options);
+    }
+    adl_options_free(&options);
+    return status;
+}
+
+static const struct adl_command *find_command(const char *name)
+{
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        if (strcmp(commands[i]->name, name) == 0)
+            return commands[i];
+    return NULL;
+}
+
+static int unknown_command(const char *name)
+{
+    const char *names[N_COMMANDS + 5] = {"help", "version", "--help", "--version"};
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        names[i + 4] = commands[i]->name;
+    const char *nearest = adl_spell_nearest(name, names);
+    fprintf(stderr, "adlfs: there is no %s '%s'", name[0] == '-' ? "option" : "command", name);
+    if (nearest)
+        fprintf(stderr, "; did you mean '%s'?", nearest);
+    fputc('\n', stderr);
+    return usage_error(NULL);
+}
+
+/* `adlfs help [COMMAND]`, `adlfs --help`, `adlfs --version`; -1 for anything else. */
+static int run_help(int argc, char **argv)
+{
+    const char *word = argv[1];
+    if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0 || strcmp(word, "version") == 0) {
+        puts("adlfs " ADL_VERSION);
+        return ADL_EXIT_DONE;
+    }
+    if (strcmp(word, "--help") != 0 && strcmp(word, "-h") != 0 && strcmp(word, "help") != 0)
+        return -1;
+    if (argc < 3) {
+        print_help();
+        return ADL_EXIT_DONE;
+    }
+    const struct adl_command *command = find_command(argv[2]);
+    if (!command)
+        return unknown_command(argv[2]);
+    print_command_help(command);
+    return ADL_EXIT_DONE;
+}
+
+/* A caller may have closed standard streams; without this the first file that is opened would get
+ * their number, and messages would be written into it. */
+static void fill_standard_streams(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
+/* Output that did not arrive (a full disk behind `>`) is a failure too. */
+static int flush_output(int status)
+{
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        perror("adlfs: standard output");
+        return status == ADL_EXIT_DONE ? ADL_EXIT_FAILED : status;
+    }
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    fill_standard_streams();
+    if (argc < 2) {
+        fputs("adlfs: no command given\n", stderr);
+        return usage_error(NULL);
+    }
+    int status = run_help(argc, argv);
+    if (status >= 0)
+        return flush_output(status);
+    const struct adl_command *command = find_command(argv[1]);
+    if (!command)
+        return unknown_command(argv[1]);
+    return flush_output(run_command(command, argc - 2, (const char *const *)argv + 2));
+}
