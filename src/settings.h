@@ -18,6 +18,7 @@ struct adl_settings {
     int64_t retry_for;           /* s without a byte of progress before a reader gets an error */
     int64_t connect_timeout;     /* s */
     int64_t stall_timeout;       /* s without a byte before a transfer is given up */
+    int64_t readahead;           /* bytes: the largest window ahead of a sequential reader */
     unsigned origin_connections; /* at most this many at a time to one origin, 1 .. 64 */
     unsigned connections;        /* ... and in all, 1 .. 256 */
     const char *user_agent;      /* NULL: "adlfs/VERSION" */
