@@ -63,7 +63,7 @@ from urllib.parse import quote, urlsplit
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from origin_server import Server  # noqa: E402
-from pattern import content, pieces, versioned  # noqa: E402, F401
+from pattern import content, pieces  # noqa: E402, F401 (for those who import this)
 
 
 class Origin:

@@ -1,0 +1,113 @@
+"""Extended attributes tell what is known of a file, and nothing anywhere tells a secret."""
+
+import errno
+import hashlib
+import os
+
+import pytest
+
+from harness import errno_of, read_at, run, same_content, wait_until, xattr
+from origin import content
+
+MIB = 1 << 20
+SIZE = 8 * MIB
+
+
+def test_a_file_tells_what_is_known(mount, origin):
+    url = origin.file("told", SIZE, "redirect=1")
+    file = mount([url]) / "data.bin"
+    assert same_content(file, "told", SIZE)
+    assert xattr(file, "url") == url
+    assert xattr(file, "final_url").startswith(url)
+    assert xattr(file, "mode") == "split"
+    assert xattr(file, "state") == "complete"
+    assert xattr(file, "size") == xattr(file, "cached") == str(SIZE)
+    assert xattr(file, "etag").startswith('"')
+    assert xattr(file, "mirrors") == "1" and xattr(file, "transfers") == "0"
+    assert xattr(file, "status") == "206"
+    assert xattr(file, "mtime") in ("1700000000", "2023-11-14T22:13:20Z")
+    assert errno_of(os.getxattr, file, "user.adlfs.error") == errno.ENODATA
+
+
+def test_getfattr_lists_them(mount, origin):
+    file = mount([origin.file("listed", SIZE)]) / "data.bin"
+    read_at(file, 0, 10)
+    listing = run("getfattr", "-d", file).stdout.decode()
+    for name in "url", "mode", "state", "size", "etag", "cached":
+        assert f"user.adlfs.{name}=" in listing
+
+
+def test_asking_needs_no_request(mount, origin):
+    url = origin.file("unasked", SIZE)
+    file = mount([url]) / "data.bin"
+    known = {name: xattr(file, name) for name in ("url", "mode", "state", "cached")}
+    assert known == {"url": url, "mode": "unknown", "state": "unknown", "cached": "0"}
+
+
+def test_bytes_cached_grow_with_what_is_read(mount, origin):
+    file = mount([origin.file("grows", SIZE)]) / "data.bin"
+    read_at(file, 0, 10)
+    some = int(xattr(file, "cached"))
+    assert 10 <= some < SIZE
+    assert same_content(file, "grows", SIZE)
+    assert int(xattr(file, "cached")) == SIZE
+
+
+def test_the_root_tells_process_and_version(mount, origin, adlfs):
+    m = mount([origin.file("root", 10)])
+    assert xattr(m.path, "pid") == str(m.pid)
+    assert f"adlfs {xattr(m.path, 'version')}" == run(adlfs, "--version").stdout.decode().strip()
+
+
+def test_attributes_that_are_not_there(mount, origin):
+    m = mount([origin.file("none", 10)])
+    for path in m.path, m / "data.bin":
+        for name in "user.nothing", "user.adlfs.nothing", "security.capability":
+            assert errno_of(os.getxattr, path, name) in (errno.ENODATA, errno.EOPNOTSUPP)
+
+
+SECRETS = "hunter2", "sIgNaTuRe", "t0ken", "basicpass"
+
+
+@pytest.mark.parametrize("options", ["-", "status=403", "status=503", "redirect=1",
+                                     "redirect=%2Felsewhere%3Fkey%3DsIgNaTuRe"])
+def test_secrets_are_told_nowhere(mount, origin, adlfs, options):
+    url = origin.file("secret", 100000, options, name="a.bin?sig=sIgNaTuRe#t0ken")
+    url = url.replace("http://", "http://user:hunter2@")
+    m = mount([url, "  header=Authorization: Bearer t0ken", "  http-user=u",
+               "  http-passwd=basicpass"], "--retry-for=1")
+    file = m / "a.bin"
+    errno_of(read_at, file, 0, 100000)
+    told = run("getfattr", "-d", "-m", "-", file).stdout.decode()
+    assert "user.adlfs.url" in told
+    for extra in (), ("--json",):
+        result = run(adlfs, "probe", *extra, "--retry-for=1", "--log-level=debug",
+                     "--header", "Authorization: Bearer t0ken", url, check=False)
+        told += (result.stdout + result.stderr).decode()
+    m.umount()
+    told += m.log()
+    for name in os.listdir(m.cache):
+        told += name
+        if name.endswith(".map"):
+            told += (m.cache / name).read_bytes().decode("latin-1")
+    assert [secret for secret in SECRETS if secret in told] == []
+
+
+@pytest.mark.parametrize("kind", ["md5", "sha-1", "sha-224", "sha-256", "sha-384", "sha-512"])
+def test_a_right_checksum_is_no_news(mount, origin, kind):
+    digest = hashlib.new(kind.replace("sha-", "sha"), content("sum", 0, SIZE)).hexdigest()
+    file = mount([origin.file("sum", SIZE), f"  checksum={kind}={digest}"]) / "data.bin"
+    assert same_content(file, "sum", SIZE)
+    assert same_content(file, "sum", SIZE)
+    assert errno_of(os.getxattr, file, "user.adlfs.error") == errno.ENODATA
+
+
+def test_a_wrong_checksum_is_an_error_and_the_copy_is_dropped(mount, origin):
+    digest = hashlib.sha256(content("right", 0, SIZE)).hexdigest()
+    m = mount([origin.file("wrong", SIZE), f"  checksum=sha-256={digest}"])
+    file = m / "data.bin"
+    errno_of(file.read_bytes)
+    wait_until(lambda: errno_of(xattr, file, "error") is None and "checksum" in xattr(file, "error"))
+    assert "checksum" in m.log()
+    assert errno_of(read_at, file, 0, 10) == errno.EIO
+    wait_until(lambda: not m.files(".data"))

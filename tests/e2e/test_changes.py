@@ -1,0 +1,145 @@
+"""Bytes of two versions never mix, and the next open sees the new one."""
+
+import errno
+import os
+
+import pytest
+
+from harness import errno_of, read_at, run, same_content, wait_until, xattr
+from origin import Origin, content
+
+MIB = 1 << 20
+SIZE = 24 * MIB
+
+# what differs in the answers of the second version, beside its bytes
+CHANGES = {
+    "etag": ("modified=none", "version=1;modified=none"),
+    "weak etag": ("etag=weak;modified=none", "etag=weak;version=1;modified=none"),
+    "last-modified": ("etag=none", "etag=none;version=1"),
+    "size": ("etag=none;modified=none", "etag=none;modified=none;version=1;size=20M"),
+    "all": ("-", "version=1;size=25M"),
+    "etag gone": ("-", "version=1;etag=none"),
+}
+
+
+def new_size(options):
+    return {"20M": 20, "25M": 25}.get(options.partition("size=")[2], 24) * MIB
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("ranges", ["", ";if-range=ignore"], ids=["if-range", "no if-range"])
+def test_an_open_file_never_mixes_and_the_next_open_is_new(mount, origin, change, ranges):
+    before, after = (options + ranges for options in CHANGES[change])
+    url = origin.file("change", SIZE, before)
+    file = mount([url], "--revalidate=never") / "data.bin"
+    fd = os.open(file, os.O_RDONLY)
+    try:
+        assert os.pread(fd, 4096, 0) == content("change", 0, 4096)
+        origin.set(url, after)
+        assert errno_of(os.pread, fd, 4096, 16 * MIB) == errno.ESTALE
+        assert errno_of(os.pread, fd, 4096, 18 * MIB) == errno.ESTALE
+        assert os.pread(fd, 4096, 0) == content("change", 0, 4096)
+        size = new_size(after.replace(ranges, ""))
+        assert same_content(file, "change", size, "1")
+        assert errno_of(os.pread, fd, 4096, 16 * MIB) == errno.ESTALE
+    finally:
+        os.close(fd)
+    assert same_content(file, "change", size, "1")
+    assert os.stat(file).st_size == size
+
+
+def test_a_copy_while_the_file_changes_is_whole_or_fails(mount, origin, scratch):
+    url = origin.file("during", SIZE, "version=1;after=4")
+    m = mount([url])
+    copy = scratch / "copy"
+    assert run("cp", m / "data.bin", copy, check=False).returncode != 0
+    copy.unlink()
+    run("cp", m / "data.bin", copy)
+    assert same_content(copy, "during", SIZE, "1")
+
+
+def test_an_origin_of_two_minds_never_gives_a_mix(mount, origin):
+    url = origin.file("flip", SIZE, "version=1;every=2")
+    file = mount([url], "--retry-for=2") / "data.bin"
+    for _ in range(3):
+        try:
+            with open(file, "rb", buffering=0) as handle:
+                data = handle.read(SIZE)
+        except OSError:
+            continue
+        assert any(data == content("flip", 0, len(data), version) for version in "01")
+
+
+def test_an_open_revalidates_when_told_to(mount, origin):
+    url = origin.file("check", MIB)
+    always = mount([url], "--revalidate=always") / "data.bin"
+    never = mount([url], "--revalidate=never") / "data.bin"
+    for file in always, never:
+        assert same_content(file, "check", MIB)
+    origin.set(url, "version=1")
+    assert same_content(never, "check", MIB, "0")
+    assert same_content(always, "check", MIB, "1")
+    assert same_content(always, "check", MIB, "1")
+
+
+def test_within_its_time_an_answer_is_not_asked_for_again(mount, origin):
+    url = origin.file("fresh", MIB)
+    file = mount([url], "--revalidate=1h") / "data.bin"
+    assert same_content(file, "fresh", MIB)
+    seen = origin.stats(url)["requests"]
+    for _ in range(5):
+        assert same_content(file, "fresh", MIB)
+    assert origin.stats(url)["requests"] == seen
+
+
+def test_revalidation_that_finds_no_change_fetches_nothing(mount, origin):
+    url = origin.file("same", MIB)
+    file = mount([url], "--revalidate=always") / "data.bin"
+    assert same_content(file, "same", MIB)
+    origin.reset(url)
+    assert same_content(file, "same", MIB)
+    assert origin.stats(url)["requests"] >= 1
+    assert origin.stats(url)["bytes"] <= 1
+
+
+@pytest.mark.parametrize("options", ["-", "etag=none", "etag=none;modified=none"])
+def test_a_change_between_mounts_is_seen(mount, origin, scratch, options):
+    url = origin.file("between", MIB, options)
+    m = mount([url], "--revalidate=always", cache=scratch / "cache")
+    assert same_content(m / "data.bin", "between", MIB)
+    m.umount()
+    if options.endswith("modified=none"):
+        options += ";size=2M"
+    origin.set(url, f"{options};version=1")
+    m = mount([url], "--revalidate=always", cache=scratch / "cache")
+    assert same_content(m / "data.bin", "between", (2 if "2M" in options else 1) * MIB, "1")
+
+
+def test_what_is_cached_is_served_while_the_origin_is_away(mount, scratch):
+    with Origin() as origin:
+        lines = [origin.file("kept", MIB), "  out=kept", origin.file("partly", "32M"),
+                 "  out=partly", origin.file("never", MIB), "  out=never"]
+        m = mount(lines, "--revalidate=always", "--retry-for=1", cache=scratch / "cache")
+        assert same_content(m / "kept", "kept", MIB)
+        assert read_at(m / "partly", 0, MIB) == content("partly", 0, MIB)
+        origin.stop()
+        assert same_content(m / "kept", "kept", MIB)
+        wait_until(lambda: "unchecked" in m.log())
+        m.umount()
+        m = mount(lines, "--revalidate=always", "--retry-for=1", cache=scratch / "cache")
+        assert same_content(m / "kept", "kept", MIB)
+        assert read_at(m / "partly", 0, MIB) == content("partly", 0, MIB)
+        for name, offset in ("partly", 28 * MIB), ("never", 0):
+            assert errno_of(read_at, m / name, offset, 10) in (errno.EIO, errno.ETIMEDOUT)
+        wait_until(lambda: "unchecked" in m.log())
+
+
+def test_a_stale_file_says_so(mount, origin):
+    url = origin.file("state", SIZE)
+    file = mount([url], "--revalidate=never") / "data.bin"
+    with open(file, "rb", buffering=0) as handle:
+        handle.read(4096)
+        origin.set(url, "version=1")
+        handle.seek(20 * MIB)
+        assert errno_of(handle.read, 10) == errno.ESTALE
+        assert xattr(file, "error")
