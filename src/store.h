@@ -8,6 +8,7 @@
 
 #include "log.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define ADL_KEY_SIZE 16
@@ -33,10 +34,44 @@ int adl_store_open(const char *path, uint32_t block_size, enum adl_allocate allo
                    const struct adl_log *log, struct adl_store **out);
 void adl_store_free(struct adl_store *store);
 
+/* Whether a copy may have blocks of that many bytes. */
+bool adl_store_block_size_valid(uint32_t block_size);
+
 struct adl_key adl_store_key(const char *url);
 
 /* "KEY" + suffix, e.g. ".data". `out` has room for ADL_NAME_ROOM bytes. */
 #define ADL_NAME_ROOM (2 * ADL_KEY_SIZE + 8)
 void adl_store_name(const struct adl_key *key, const char *suffix, char out[ADL_NAME_ROOM]);
+
+/* The functions below may be called by any thread; a file descriptor that they give is the
+ * caller's. */
+
+/* Opens KEY.map for reading and writing, making an empty one where there is none, and locks it:
+ * closing gives the lock back. Who holds it may write, replace and remove KEY.map and KEY.data, and
+ * nobody else may; KEY.data is to be removed before KEY.map, since with KEY.map's name goes the
+ * lock. flock(2), so that two opens of one process exclude each other too. -EWOULDBLOCK when
+ * somebody holds it; -errno. */
+int adl_store_lock(const struct adl_store *store, const struct adl_key *key, int *fd);
+
+/* Opens the existing KEY.data for reading and writing. -ENOENT where there is none, -errno. */
+int adl_store_open_data(const struct adl_store *store, const struct adl_key *key, int *fd);
+
+/* Makes a new, empty KEY.data in place of the one that is there. The lock is held. 0 or -errno. */
+int adl_store_new_data(const struct adl_store *store, const struct adl_key *key, int *fd);
+
+/* A new file without a name. 0 or -errno. */
+int adl_store_private_data(const struct adl_store *store, int *fd);
+
+/* Gives such a file the name KEY.data, in place of the one that is there. The lock is held. 0;
+ * -ENOENT where the file system cannot do that; -errno. */
+int adl_store_name_data(const struct adl_store *store, const struct adl_key *key, int fd);
+
+/* Removes KEY.data; KEY.data, then KEY.map; as far as they are there. The lock is held. */
+void adl_store_remove_data(const struct adl_store *store, const struct adl_key *key);
+void adl_store_remove(const struct adl_store *store, const struct adl_key *key);
+
+/* Sets the file's size and, with ADL_ALLOCATE_FULL, reserves its space; what it holds stays. A file
+ * system that cannot reserve is told of in the log and gets a sparse file. 0, -ENOSPC, -errno. */
+int adl_store_allocate(const struct adl_store *store, int fd, int64_t size);
 
 #endif
