@@ -164,14 +164,14 @@ static int ask(struct probe *probe)
 static void print_size(json_int_t bytes)
 {
     static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-    double size = (double)bytes;
-    size_t unit = 0;
-    for (; size >= 1024; size /= 1024)
+    unsigned unit = 0;
+    for (json_int_t rest = bytes; rest >= 1024; rest /= 1024)
         unit++;
     if (unit == 0)
         printf("  size       %" JSON_INTEGER_FORMAT " bytes\n", bytes);
     else
-        printf("  size       %.1f %s (%" JSON_INTEGER_FORMAT " bytes)\n", size, units[unit], bytes);
+        printf("  size       %.1f %s (%" JSON_INTEGER_FORMAT " bytes)\n",
+               (double)bytes / (double)(INT64_C(1) << (10 * unit)), units[unit], bytes);
 }
 
 /* Prints what servers said: escaped. */

@@ -59,8 +59,8 @@ int adl_daemon_fork(struct adl_daemon *daemon, int *status)
     if (child < 0)
         return -errno;
     if (child == 0) {
-        int r = let_go(writer);
-        reader = writer = -1; /* let_go() closed or kept them */
+        (void)steal_fd(&reader); /* let_go() closes it */
+        int r = let_go(steal_fd(&writer));
         if (r < 0)
             return r;
         daemon->ready = r;

@@ -132,10 +132,11 @@ int adl_mountpoint_prepare(const char *path, char **out)
 {
     cleanup_free char *resolved = NULL;
     int r = adl_mountpoint_resolve(path, &resolved);
-    if (r == 0)
-        r = clear_dead(resolved);
-    else
+    if (!resolved) {
         fprintf(stderr, "adlfs: %s: %s\n", path, strerror(-r));
+        return r;
+    }
+    r = clear_dead(resolved);
     if (r < 0)
         return r;
     if (adl_mountpoint_ours(resolved)) {
@@ -162,13 +163,13 @@ static int spawn(char *const *argv, pid_t *child)
     cleanup_fd int writer = ends[1];
     posix_spawn_file_actions_t actions;
     int r = posix_spawn_file_actions_init(&actions);
-    if (r != 0)
+    if (r > 0)
         return -r;
     r = posix_spawn_file_actions_adddup2(&actions, writer, STDERR_FILENO);
     if (r == 0)
         r = posix_spawnp(child, argv[0], &actions, NULL, argv, environ);
     posix_spawn_file_actions_destroy(&actions);
-    return r != 0 ? -r : steal_fd(&reader);
+    return r > 0 ? -r : steal_fd(&reader);
 }
 
 /* Reads to the end; keeps what has room. */
@@ -196,7 +197,7 @@ static int run_fusermount(const char *path, bool lazy)
         return -ENOMEM;
     char program[] = "fusermount3", unmount[] = "-u", detach[] = "-uz";
     char *argv[] = {program, lazy ? detach : unmount, where, NULL};
-    pid_t child;
+    pid_t child = 0;
     cleanup_fd int output = spawn(argv, &child);
     if (output < 0) {
         if (output == -ENOENT)

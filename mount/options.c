@@ -309,6 +309,7 @@ static int set_number(const struct parse *parse, const struct option *option, co
 
 static int parse_list(const struct parse *parse, const char *list);
 
+/* `value` of a flag is not looked at. */
 static int set_value(const struct parse *parse, const struct option *option, const char *value)
 {
     switch (option->kind) {
@@ -377,7 +378,7 @@ static int parse_item(const struct parse *parse, const char *item)
     if (option && option->kind != FLAG && !equals)
         return wrong(parse, "%s needs a value: %s=%s", option->name, option->name, option->value);
     if (option)
-        return set_value(parse, option, equals ? equals + 1 : NULL);
+        return set_value(parse, option, equals ? equals + 1 : "");
 
     cleanup_free char *name = strndup(item, length);
     if (!name)
@@ -422,7 +423,7 @@ static int parse_long(const struct parse *parse, int argc, const char *const *ar
         return unknown_option(parse, name, length);
     if (option->kind == FLAG)
         return equals ? wrong(parse, "--%s takes no value", option->name)
-                      : set_value(parse, option, NULL);
+                      : set_value(parse, option, "");
     if (equals)
         return set_value(parse, option, equals + 1);
     if (++*at >= argc)
@@ -447,7 +448,7 @@ static int parse_short(const struct parse *parse, int argc, const char *const *a
                        ? set_value(parse, option, value)
                        : wrong(parse, "-%c needs a value: -%c %s", *letter, *letter, option->value);
         }
-        int r = set_value(parse, option, NULL);
+        int r = set_value(parse, option, "");
         if (r < 0)
             return r;
     }
