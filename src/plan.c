@@ -1,0 +1,140 @@
+#include "plan.h"
+
+static int64_t min64(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t block_end(const struct adl_plan *plan, int64_t at)
+{
+    int64_t block = plan->copy->block_size;
+    return min64((at / block + 1) * block, plan->copy->size);
+}
+
+/* The flight that will bring byte `at`, or -1. */
+static int flight_over(const struct adl_plan *plan, int64_t at)
+{
+    for (size_t i = 0; i < plan->n_flights; i++)
+        if (plan->flights[i].at <= at && at < plan->flights[i].end)
+            return (int)i;
+    return -1;
+}
+
+/* Where the first flight behind `at` begins, at most `end`. */
+static int64_t next_flight(const struct adl_plan *plan, int64_t at, int64_t end)
+{
+    for (size_t i = 0; i < plan->n_flights; i++)
+        if (plan->flights[i].at > at && plan->flights[i].at < end)
+            end = plan->flights[i].at;
+    return end;
+}
+
+/* The first stretch of [first, end) that is neither here nor in flight, but for flights that are
+ * too far away to wait for: then *cut is that flight. */
+static bool wanting(const struct adl_plan *plan, int64_t first, int64_t end, int64_t near,
+                    int64_t *from, int64_t *to, int *cut)
+{
+    while (adl_copy_missing(plan->copy, first, end, from, to)) {
+        *cut = flight_over(plan, *from);
+        if (*cut < 0) {
+            *to = next_flight(plan, *from, *to);
+            return true;
+        }
+        const struct adl_flight *flight = &plan->flights[*cut];
+        if (*from - flight->at > near) {
+            *to = min64(*to, flight->end);
+            return true;
+        }
+        first = min64(flight->end, *to);
+    }
+    return false;
+}
+
+/* How far a window reaches over byte `at`, else `at`. */
+static int64_t window_over(const struct adl_plan *plan, int64_t at)
+{
+    int64_t end = at;
+    for (size_t i = 0; i < plan->n_windows; i++) {
+        const struct adl_window *window = &plan->windows[i];
+        if (window->first <= at && window->end > end)
+            end = window->end;
+    }
+    return end;
+}
+
+/* The end of a range that begins at `at` and may go on to `end`: about a chunk, and on a block's
+ * border where there is one to choose. */
+static int64_t chunk_end(const struct adl_plan *plan, int64_t at, int64_t end)
+{
+    if (end - at <= plan->chunk + plan->chunk / 2)
+        return end;
+    int64_t block = plan->copy->block_size;
+    int64_t border = (at + plan->chunk) / block * block;
+    return border > at ? border : end;
+}
+
+bool adl_plan_demand(const struct adl_plan *plan, int64_t first, int64_t end, struct adl_range *out)
+{
+    end = min64(end, plan->copy->size);
+    int64_t from, to;
+    int cut;
+    if (!wanting(plan, first, end, plan->near, &from, &to, &cut))
+        return false;
+
+    /* From there on to the end of the last block that is waited for, or of the window. */
+    int64_t limit = block_end(plan, end - 1);
+    int64_t window = window_over(plan, end);
+    if (window > limit)
+        limit = chunk_end(plan, from, window);
+    if (limit < end)
+        limit = end;
+    int64_t reach_from, reach_to;
+    if (!adl_copy_missing(plan->copy, from, limit, &reach_from, &reach_to))
+        return false;
+    reach_to = cut < 0 ? next_flight(plan, from, reach_to)
+                       : min64(next_flight(plan, from, reach_to), plan->flights[cut].end);
+    *out = (struct adl_range){.first = from, .end = reach_to, .reason = ADL_DEMAND, .cut = cut};
+    return true;
+}
+
+/* What is left of blocks of which a part is here. */
+static bool rest(const struct adl_plan *plan, struct adl_range *out)
+{
+    const struct adl_extents *partial = &plan->copy->partial;
+    for (size_t i = 0; i < partial->count; i++) {
+        int64_t block = plan->copy->block_size;
+        int64_t from, to, first = partial->list[i].first / block * block;
+        int64_t end = block_end(plan, partial->list[i].end - 1);
+        int cut;
+        if (!wanting(plan, first, end, INT64_MAX, &from, &to, &cut))
+            continue;
+        *out = (struct adl_range){.first = from, .end = to, .reason = ADL_REST, .cut = -1};
+        return true;
+    }
+    return false;
+}
+
+bool adl_plan_idle(const struct adl_plan *plan, struct adl_range *out)
+{
+    if (rest(plan, out))
+        return true;
+    for (size_t i = 0; i < plan->n_windows; i++) {
+        int64_t from, to, first = plan->windows[i].first;
+        int64_t end = min64(plan->windows[i].end, plan->copy->size);
+        int cut;
+        if (first >= end || !wanting(plan, first, end, INT64_MAX, &from, &to, &cut))
+            continue;
+        /* To the end of its last block, so that nothing is left half. */
+        if (to == end) {
+            int64_t more_from, more_to;
+            if (adl_copy_missing(plan->copy, from, block_end(plan, end - 1), &more_from, &more_to))
+                to = next_flight(plan, from, more_to);
+        }
+        *out = (struct adl_range){.first = from,
+                                  .end = chunk_end(plan, from, to),
+                                  .reason = ADL_AHEAD,
+                                  .cut = -1};
+        return true;
+    }
+    return false;
+}

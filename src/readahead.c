@@ -1,0 +1,76 @@
+#include "readahead.h"
+
+/* The kernel's own readahead comes in requests of up to 1 MiB that several threads take out of
+ * order, so a read counts as in order when it lies this close to where the stream is. */
+#define SLACK (2 << 20)
+
+/* A stream of one read has only this much tolerance (one 128 KiB request of the kernel's), so that
+ * random readers seldom look like sequential ones. */
+#define SLACK_FIRST (128 << 10)
+
+/* The first window: what the reader's next few reads want. */
+#define WINDOW_FIRST (512 << 10)
+
+/* Up to here a window grows fourfold, behind it twofold. */
+#define WINDOW_SMALL (8 << 20)
+
+static bool continues(const struct adl_stream *stream, int64_t offset)
+{
+    if (!stream->used)
+        return false;
+    int64_t slack = stream->window ? SLACK : SLACK_FIRST;
+    return offset >= stream->next - slack && offset <= stream->next + slack;
+}
+
+static unsigned find(const struct adl_readahead *readahead, int64_t offset, bool *fresh)
+{
+    unsigned oldest = 0;
+    int best = -1;
+    for (unsigned i = 0; i < ADL_STREAMS; i++) {
+        const struct adl_stream *stream = &readahead->streams[i];
+        if (stream->used < readahead->streams[oldest].used)
+            oldest = i;
+        if (continues(stream, offset) && (best < 0 || stream->used > readahead->streams[best].used))
+            best = (int)i;
+    }
+    *fresh = best < 0;
+    return best < 0 ? oldest : (unsigned)best;
+}
+
+static int64_t grown(int64_t window, int64_t most)
+{
+    if (!window)
+        window = WINDOW_FIRST;
+    else
+        window *= window < WINDOW_SMALL ? 4 : 2;
+    return window < most ? window : most;
+}
+
+struct adl_ahead adl_readahead_read(struct adl_readahead *readahead, int64_t offset, int64_t length,
+                                    int64_t size, int64_t most)
+{
+    struct adl_ahead said = {0};
+    int64_t end = offset + length;
+    said.stream = find(readahead, offset, &said.fresh);
+    struct adl_stream *stream = &readahead->streams[said.stream];
+    if (said.fresh)
+        *stream = (struct adl_stream){.next = end};
+    stream->used = ++readahead->reads;
+    if (said.fresh || end <= stream->next)
+        return said;
+
+    stream->next = end;
+    int64_t from = stream->ahead > end ? stream->ahead : end;
+    if (from - end >= stream->window / 2 && stream->window)
+        return said;
+    stream->window = grown(stream->window, most);
+    int64_t to = end + stream->window;
+    if (to > size)
+        to = size;
+    if (to <= from)
+        return said;
+    stream->ahead = to;
+    said.first = from;
+    said.end = to;
+    return said;
+}
