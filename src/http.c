@@ -1,0 +1,518 @@
+#include "http.h"
+
+#include "cleanup.h"
+#include "url.h"
+
+#include <assert.h>
+#include <curl/curl.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+
+/* One recv(2) fills at most this much: large enough that the calls do not show in a profile, small
+ * enough that 64 connections of them stay within the memory that the daemon may use. */
+#define RECEIVE_BUFFER (256L * 1024)
+
+/* Kept handles: curl's easy handle costs some 20 KiB and half a millisecond to set up with TLS. */
+#define SPARE_MAX 16
+
+#define EVENTS 64
+
+struct adl_http {
+    const struct adl_settings *settings;
+    const struct adl_log *log;
+    CURLM *multi;    /* owned */
+    CURLSH *share;   /* owned: TLS sessions, for every handle */
+    int epoll, wake; /* owned */
+    int64_t due;     /* when curl wants to be called, CLOCK_MONOTONIC ms; -1: never */
+    bool inside;     /* events are being delivered */
+    CURL *spare[SPARE_MAX];
+    unsigned spares;
+    char agent[64];
+};
+
+struct adl_get {
+    struct adl_http *http;
+    struct adl_get_events events;
+    void *ctx;
+    CURL *easy;                 /* owned */
+    struct curl_slist *headers; /* owned; curl borrows it */
+    char *url;                  /* owned: where it asks now */
+    char *home;                 /* owned */
+    const struct adl_entry_options *options;
+    struct adl_question question;
+    struct adl_validator validator;
+    bool has_validator;
+    struct adl_answer answer;
+    size_t head_bytes;
+    unsigned redirects;
+    bool answered, refused, redirecting;
+    int http_version;
+    double seconds;
+    char error[CURL_ERROR_SIZE];
+};
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+}
+
+static int on_timer(CURLM *multi, long timeout, void *ctx)
+{
+    (void)multi;
+    struct adl_http *http = ctx;
+    http->due = timeout < 0 ? -1 : now_ms() + timeout;
+    return 0;
+}
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *known)
+{
+    (void)easy;
+    struct adl_http *http = ctx;
+    if (what == CURL_POLL_REMOVE) {
+        epoll_ctl(http->epoll, EPOLL_CTL_DEL, fd, NULL);
+        return 0;
+    }
+    struct epoll_event event = {.data.fd = fd};
+    if (what & CURL_POLL_IN)
+        event.events |= EPOLLIN;
+    if (what & CURL_POLL_OUT)
+        event.events |= EPOLLOUT;
+    if (known && epoll_ctl(http->epoll, EPOLL_CTL_MOD, fd, &event) == 0)
+        return 0;
+    if (epoll_ctl(http->epoll, EPOLL_CTL_ADD, fd, &event) < 0 &&
+        (errno != EEXIST || epoll_ctl(http->epoll, EPOLL_CTL_MOD, fd, &event) < 0)) {
+        adl_log(http->log, ADL_ERROR, "epoll_ctl: %s", strerror(errno));
+        return -1;
+    }
+    curl_multi_assign(http->multi, fd, http);
+    return 0;
+}
+
+int adl_http_new(const struct adl_settings *settings, const struct adl_log *log,
+                 struct adl_http **out)
+{
+    struct adl_http *http = calloc(1, sizeof(*http));
+    if (!http)
+        return -ENOMEM;
+    *http = (struct adl_http){.settings = settings, .log = log, .epoll = -1, .wake = -1, .due = -1};
+    snprintf(http->agent, sizeof(http->agent), "adlfs/%s", ADL_VERSION);
+
+    int error = -EMFILE;
+    http->epoll = epoll_create1(EPOLL_CLOEXEC);
+    http->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = http->wake};
+    if (http->epoll < 0 || http->wake < 0 ||
+        epoll_ctl(http->epoll, EPOLL_CTL_ADD, http->wake, &event) < 0)
+        goto fail;
+
+    error = -EIO;
+    http->multi = curl_multi_init();
+    http->share = curl_share_init();
+    if (!http->multi || !http->share)
+        goto fail;
+    curl_share_setopt(http->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+    curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
+    curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+    curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
+    curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)settings->connections);
+    *out = http;
+    return 0;
+
+fail:
+    adl_http_free(http);
+    return error;
+}
+
+void adl_http_free(struct adl_http *http)
+{
+    if (!http)
+        return;
+    while (http->spares)
+        curl_easy_cleanup(http->spare[--http->spares]);
+    if (http->multi)
+        curl_multi_cleanup(http->multi);
+    if (http->share)
+        curl_share_cleanup(http->share);
+    if (http->wake >= 0)
+        close(http->wake);
+    if (http->epoll >= 0)
+        close(http->epoll);
+    free(http);
+}
+
+/* The head is complete. False: the GET is given up. */
+static bool head_complete(struct adl_get *get)
+{
+    if (get->answer.status < 200)
+        return true; /* 1xx: another head follows */
+    get->answered = true;
+    get->http_version = get->answer.http_version;
+    curl_easy_getinfo(get->easy, CURLINFO_STARTTRANSFER_TIME, &get->seconds);
+    int status = get->answer.status;
+    get->redirecting =
+        status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+    if (get->redirecting)
+        return true;
+    get->refused = !get->events.head(get->ctx, &get->answer);
+    return !get->refused;
+}
+
+static size_t on_header(char *line, size_t size, size_t count, void *ctx)
+{
+    struct adl_get *get = ctx;
+    size_t length = size * count;
+    if (get->answered)
+        return length; /* a trailer */
+    get->head_bytes += length;
+    if (get->head_bytes > ADL_HEAD_MAX) {
+        snprintf(get->error, sizeof(get->error), "the head of the answer is longer than %d bytes",
+                 ADL_HEAD_MAX);
+        return 0;
+    }
+    bool last = length == 0 || line[0] == '\r' || line[0] == '\n';
+    if (!last) {
+        adl_answer_line(&get->answer, line, length, time(NULL));
+        return length;
+    }
+    return head_complete(get) ? length : 0;
+}
+
+static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
+{
+    struct adl_get *get = ctx;
+    size_t length = size * count;
+    if (get->redirecting)
+        return length;
+    if (!get->answered) { /* a body without a head: HTTP/0.9 */
+        get->refused = true;
+        return 0;
+    }
+    get->refused = !get->events.body(get->ctx, bytes, length);
+    return get->refused ? 0 : length;
+}
+
+static bool add_header(struct adl_get *get, const char *format, const char *value)
+{
+    char line[256 + ADL_ETAG_MAX];
+    snprintf(line, sizeof(line), format, value);
+    struct curl_slist *longer = curl_slist_append(get->headers, line);
+    if (longer)
+        get->headers = longer;
+    return longer;
+}
+
+/* "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 5.6.7), whatever the locale. */
+static void imf_date(int64_t when, char *out, size_t room)
+{
+    static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    time_t seconds = when;
+    struct tm tm;
+    gmtime_r(&seconds, &tm);
+    snprintf(out, room, "%s, %02d %s %d %02d:%02d:%02d GMT", days[tm.tm_wday], tm.tm_mday,
+             months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
+static bool add_condition(struct adl_get *get)
+{
+    const struct adl_validator *validator = &get->validator;
+    if (!get->has_validator)
+        return true;
+    if (!get->question.conditional)
+        return !get->question.ranged || !adl_validator_strong(validator) ||
+               add_header(get, "If-Range: %s", validator->etag);
+    if (validator->etag[0])
+        return add_header(get, "If-None-Match: %s", validator->etag);
+    if (validator->last_modified == ADL_TIME_UNKNOWN)
+        return true;
+    char date[64];
+    imf_date(validator->last_modified, date, sizeof(date));
+    return add_header(get, "If-Modified-Since: %s", date);
+}
+
+/* What the manifest says of an entry: for the origin that it was said of only. */
+static bool add_options(struct adl_get *get)
+{
+    const struct adl_entry_options *options = get->options;
+    char asked[1024], given[1024];
+    if (!options)
+        return true;
+    if (options->user_agent)
+        curl_easy_setopt(get->easy, CURLOPT_USERAGENT, options->user_agent);
+    if (adl_url_origin(get->url, asked, sizeof(asked)) < 0 ||
+        adl_url_origin(get->home, given, sizeof(given)) < 0 || strcmp(asked, given) != 0)
+        return true;
+    for (const char **header = options->headers; header && *header; header++) {
+        struct curl_slist *longer = curl_slist_append(get->headers, *header);
+        if (!longer)
+            return false;
+        get->headers = longer;
+    }
+    if (options->referer)
+        curl_easy_setopt(get->easy, CURLOPT_REFERER, options->referer);
+    if (options->user)
+        curl_easy_setopt(get->easy, CURLOPT_USERNAME, options->user);
+    if (options->password)
+        curl_easy_setopt(get->easy, CURLOPT_PASSWORD, options->password);
+    return true;
+}
+
+static void set_transport(struct adl_get *get)
+{
+    const struct adl_settings *settings = get->http->settings;
+    CURL *easy = get->easy;
+    curl_easy_setopt(easy, CURLOPT_SHARE, get->http->share);
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    /* One request a connection at a time: ranges are to run side by side, not through one pipe. */
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
+    curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L);
+    curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, RECEIVE_BUFFER);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, (long)settings->connect_timeout);
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 16L);
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)settings->stall_timeout);
+    curl_easy_setopt(easy, CURLOPT_USERAGENT,
+                     settings->user_agent ? settings->user_agent : get->http->agent);
+    if (settings->ca_file)
+        curl_easy_setopt(easy, CURLOPT_CAINFO, settings->ca_file);
+    if (settings->insecure) {
+        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+    }
+}
+
+/* Makes the handle ready for get->url and gives it to curl. */
+static int begin(struct adl_get *get)
+{
+    CURL *easy = get->easy;
+    curl_easy_reset(easy);
+    curl_slist_free_all(steal_pointer(get->headers));
+    adl_answer_reset(&get->answer);
+    get->head_bytes = 0;
+    get->answered = get->redirecting = false;
+    get->error[0] = '\0';
+
+    set_transport(get);
+    curl_easy_setopt(easy, CURLOPT_URL, get->url);
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, get);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, get->error);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, get);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, get);
+    if (get->question.ranged) {
+        char range[64];
+        snprintf(range, sizeof(range), "%" PRId64 "-%" PRId64, get->question.first,
+                 get->question.last);
+        curl_easy_setopt(easy, CURLOPT_RANGE, range);
+    }
+    if (!add_header(get, "Accept-Encoding: %s", "identity") || !add_condition(get) ||
+        !add_options(get))
+        return -ENOMEM;
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, get->headers);
+    return curl_multi_add_handle(get->http->multi, easy) == CURLM_OK ? 0 : -ENOMEM;
+}
+
+static void free_get(struct adl_get *get)
+{
+    struct adl_http *http = get->http;
+    curl_slist_free_all(get->headers);
+    if (get->easy && http->spares < SPARE_MAX) {
+        curl_easy_reset(get->easy);
+        http->spare[http->spares++] = steal_pointer(get->easy);
+    }
+    if (get->easy)
+        curl_easy_cleanup(get->easy);
+    free(get->url);
+    free(get->home);
+    free(get);
+}
+
+int adl_http_get(struct adl_http *http, const struct adl_request *request,
+                 const struct adl_get_events *events, void *ctx, struct adl_get **out)
+{
+    assert(!http->inside);
+    struct adl_get *get = calloc(1, sizeof(*get));
+    if (!get)
+        return -ENOMEM;
+    *get = (struct adl_get){.http = http,
+                            .events = *events,
+                            .ctx = ctx,
+                            .url = strdup(request->url),
+                            .home = strdup(request->home),
+                            .options = request->options,
+                            .question = request->question,
+                            .has_validator = request->validator};
+    if (request->validator)
+        get->validator = *request->validator;
+    get->easy = http->spares ? http->spare[--http->spares] : curl_easy_init();
+    int error = get->easy && get->url && get->home ? begin(get) : -ENOMEM;
+    if (error < 0)
+        free_get(get);
+    else
+        *out = get;
+    return error;
+}
+
+void adl_http_cancel(struct adl_http *http, struct adl_get *get)
+{
+    assert(!http->inside);
+    curl_multi_remove_handle(http->multi, get->easy);
+    free_get(get);
+}
+
+/* What curl's result means for whoever waits. */
+static void explain(const struct adl_get *get, CURLcode code, struct adl_result *result)
+{
+    result->transient = true;
+    result->error = -EIO;
+    switch (code) {
+    case CURLE_OK:
+        result->error = 0;
+        break;
+    case CURLE_OPERATION_TIMEDOUT:
+        result->error = -ETIMEDOUT;
+        break;
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+        result->transient = false;
+        break;
+    case CURLE_WRITE_ERROR:
+        if (get->refused)
+            result->error = -ECANCELED;
+        break;
+    default:
+        break;
+    }
+    result->reason = get->error[0] ? get->error : code == CURLE_OK ? "" : curl_easy_strerror(code);
+}
+
+/* Goes on to where a redirect points. False with *result set where that is not possible. */
+static bool follow(struct adl_get *get, struct adl_result *result)
+{
+    char *location = NULL;
+    curl_easy_getinfo(get->easy, CURLINFO_REDIRECT_URL, &location);
+    result->error = -EIO;
+    result->transient = false;
+    if (++get->redirects > ADL_REDIRECTS_MAX) {
+        result->reason = "too many redirects";
+        return false;
+    }
+    if (!location || !adl_url_valid(location)) {
+        result->reason = location ? "redirect to something that is not http or https"
+                                  : "redirect without a Location";
+        return false;
+    }
+    char *url = strdup(location);
+    if (!url) {
+        result->error = -ENOMEM;
+        return false;
+    }
+    free(get->url);
+    get->url = url;
+    if (begin(get) < 0) {
+        result->error = -ENOMEM;
+        result->reason = "out of memory";
+        return false;
+    }
+    return true;
+}
+
+static void finish(struct adl_http *http, CURL *easy, CURLcode code)
+{
+    struct adl_get *get = NULL;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&get);
+    curl_multi_remove_handle(http->multi, easy);
+    struct adl_result result = {.http_version = get->http_version, .seconds = get->seconds};
+    explain(get, code, &result);
+    if (code == CURLE_OK && get->redirecting && follow(get, &result))
+        return;
+    if (code == CURLE_OK && !get->answered) {
+        result.error = -EIO;
+        result.reason = "no answer";
+    }
+    result.final_url = get->url;
+    http->inside = true;
+    get->events.done(get->ctx, &result);
+    http->inside = false;
+    free_get(get);
+}
+
+static void finish_all(struct adl_http *http)
+{
+    CURLMsg *message;
+    int left;
+    while ((message = curl_multi_info_read(http->multi, &left)))
+        if (message->msg == CURLMSG_DONE)
+            finish(http, message->easy_handle, message->data.result);
+}
+
+static void act(struct adl_http *http, curl_socket_t fd, int what)
+{
+    int running;
+    http->inside = true;
+    curl_multi_socket_action(http->multi, fd, what, &running);
+    http->inside = false;
+}
+
+static int wait_ms(const struct adl_http *http, int timeout)
+{
+    if (http->due < 0)
+        return timeout;
+    int64_t left = http->due - now_ms();
+    if (left < 0)
+        left = 0;
+    return timeout < 0 || left < timeout ? (int)(left > 60000 ? 60000 : left) : timeout;
+}
+
+void adl_http_turn(struct adl_http *http, int timeout)
+{
+    struct epoll_event events[EVENTS];
+    int count = epoll_wait(http->epoll, events, EVENTS, wait_ms(http, timeout));
+    for (int i = 0; i < count; i++) {
+        if (events[i].data.fd == http->wake) {
+            uint64_t times;
+            if (read(http->wake, &times, sizeof(times)) < 0 && errno != EAGAIN)
+                adl_log(http->log, ADL_ERROR, "eventfd: %s", strerror(errno));
+            continue;
+        }
+        int what = 0;
+        if (events[i].events & (EPOLLIN | EPOLLHUP))
+            what |= CURL_CSELECT_IN;
+        if (events[i].events & EPOLLOUT)
+            what |= CURL_CSELECT_OUT;
+        if (events[i].events & EPOLLERR)
+            what |= CURL_CSELECT_ERR;
+        act(http, events[i].data.fd, what);
+    }
+    if (http->due >= 0 && now_ms() >= http->due) {
+        http->due = -1;
+        act(http, CURL_SOCKET_TIMEOUT, 0);
+    }
+    finish_all(http);
+}
+
+void adl_http_wake(struct adl_http *http)
+{
+    uint64_t once = 1;
+    if (write(http->wake, &once, sizeof(once)) < 0 && errno != EAGAIN)
+        adl_log(http->log, ADL_ERROR, "eventfd: %s", strerror(errno));
+}
