@@ -31,8 +31,11 @@ struct adl_attr {
 int adl_engine_new(const struct adl_settings *settings, const struct adl_manifest *manifest,
                    const struct adl_log *log, struct adl_engine **out);
 
-/* Stops it: transfers end at once, calls that wait are answered with -ENOTCONN, what arrived is
- * recorded. All handles must have been released. Not from an answer. */
+/* Stops it: transfers end at once, calls that wait are answered with -ENOTCONN, handles that are
+ * still open are released. No call may be made any more. May be called again. Not from an answer. */
+void adl_engine_stop(struct adl_engine *engine);
+
+/* Stops it, records what arrived, and frees it. */
 void adl_engine_free(struct adl_engine *engine);
 
 /* A number for a call that is about to be made: unique, never 0. Any thread. */

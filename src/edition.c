@@ -1,0 +1,186 @@
+/* edition: one version of a file as it is open: its copy, and the reads that wait for its bytes. */
+#include "cleanup.h"
+#include "engine.h"
+#include "url.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static const struct adl_digest *digest_of(const struct adl_file *file)
+{
+    const struct adl_entry_options *options = file->entry->options;
+    return options && options->checksum.kind != ADL_DIGEST_NONE ? &options->checksum : NULL;
+}
+
+static void head_of(const struct adl_file *file, struct adl_head *head)
+{
+    const struct adl_engine *engine = file->engine;
+    *head = (struct adl_head){.key = adl_store_key(file->entry->urls),
+                              .validator = file->validators[0],
+                              .size = file->size,
+                              .block_size = engine->store->block_size,
+                              .flags = file->mode == ADL_MODE_SPLIT ? ADL_HEAD_SPLIT : 0};
+    if (file->executable)
+        head->flags |= ADL_HEAD_EXECUTABLE;
+    if (file->checked != INT64_MIN)
+        head->checked_at = time(NULL) - (engine->now - file->checked) / 1000;
+    cleanup_free char *url = adl_url_redact(file->entry->urls);
+    if (url)
+        snprintf(head->url, sizeof(head->url), "%s", url);
+}
+
+/* Whether what an earlier run cached may be taken up. Without a validator only its checksum can
+ * say that it is still the same file. */
+static bool resumable(const struct adl_file *file, const struct adl_head *want)
+{
+    struct adl_head head;
+    if (adl_validator_pins(&want->validator) ||
+        file->engine->settings->revalidate == ADL_REVALIDATE_NEVER)
+        return true;
+    return digest_of(file) && adl_sidecar_peek(file->engine->store, &want->key, &head) == 0 &&
+           head.flags & ADL_HEAD_DIGESTED;
+}
+
+int adl_edition_open(struct adl_file *file)
+{
+    struct adl_head want;
+    struct adl_edition *edition = calloc(1, sizeof(*edition));
+    if (!edition)
+        return -ENOMEM;
+    head_of(file, &want);
+    int error = adl_copy_open(file->engine->store, &want, resumable(file, &want), &edition->copy);
+    if (error < 0) {
+        free(edition);
+        adl_file_error(file, error, "cache: %s", strerror(-error));
+        return error;
+    }
+    edition->file = file;
+    edition->refs = 1;
+    LIST_INSERT_HEAD(&file->editions, edition, link);
+    LIST_INSERT_HEAD(&file->engine->editions, edition, all);
+    file->edition = edition;
+    adl_file_publish(file);
+    if (adl_copy_complete(edition->copy) && file->size >= 0)
+        adl_edition_complete(edition); /* complete since before its checksum was given */
+    return 0;
+}
+
+struct adl_edition *adl_edition_ref(struct adl_edition *edition)
+{
+    edition->refs++;
+    return edition;
+}
+
+void adl_edition_unref(struct adl_edition *edition)
+{
+    if (--edition->refs)
+        return;
+    LIST_REMOVE(edition, link);
+    LIST_REMOVE(edition, all);
+    adl_copy_close(edition->copy);
+    free(edition);
+}
+
+/* The last byte that a read can get, as far as is known. */
+static int64_t read_end(const struct adl_copy *copy, const struct adl_call *call)
+{
+    int64_t end = call->offset + call->length;
+    return copy->size >= 0 && end > copy->size ? copy->size : end;
+}
+
+static void answer(struct adl_copy *copy, struct adl_call *call, int64_t end)
+{
+    size_t length = end > call->offset ? (size_t)(end - call->offset) : 0;
+    call->done.read(call->ctx, 0, copy->data, call->offset, length);
+    free(call);
+}
+
+void adl_edition_arrived(struct adl_edition *edition, int64_t first, int64_t end)
+{
+    struct adl_file *file = edition->file;
+    if (edition != file->edition)
+        return;
+    struct adl_call *call, *next;
+    for (call = TAILQ_FIRST(&file->reads); call; call = next) {
+        next = TAILQ_NEXT(call, link);
+        int64_t to = read_end(edition->copy, call);
+        if (call->offset < end && to > first && adl_copy_covers(edition->copy, call->offset, to)) {
+            TAILQ_REMOVE(&file->reads, call, link);
+            answer(edition->copy, call, to);
+        }
+    }
+}
+
+void adl_edition_read(struct adl_call *call)
+{
+    struct adl_edition *edition = call->handle->edition;
+    struct adl_file *file = edition->file;
+    int64_t end = read_end(edition->copy, call);
+    if (end <= call->offset || adl_copy_covers(edition->copy, call->offset, end)) {
+        answer(edition->copy, call, end);
+        return;
+    }
+    if (edition != file->edition) {
+        adl_call_fail(call, -ESTALE);
+        return;
+    }
+    if (file->error_until > file->engine->now && adl_file_lasting(file->error)) {
+        adl_call_fail(call, adl_file_seen(file->error));
+        return;
+    }
+    TAILQ_INSERT_TAIL(&file->reads, call, link);
+    adl_engine_busy(file);
+}
+
+void adl_edition_complete(struct adl_edition *edition)
+{
+    struct adl_file *file = edition->file;
+    const struct adl_digest *digest = digest_of(file);
+    if (edition != file->edition)
+        return;
+    if (!digest || edition->digesting || edition->copy->sidecar->head.flags & ADL_HEAD_DIGESTED)
+        return;
+    edition->digesting = true;
+    if (adl_worker_digest(file->engine->worker, edition, digest) < 0) {
+        edition->digesting = false;
+        adl_file_error(file, -ENOMEM, "its checksum was not compared: out of memory");
+    }
+}
+
+void adl_edition_digested(struct adl_edition *edition, int result)
+{
+    struct adl_file *file = edition->file;
+    edition->digesting = false;
+    if (result == 1) {
+        edition->copy->sidecar->head.flags |= ADL_HEAD_DIGESTED;
+        adl_sidecar_touch(edition->copy->sidecar);
+    } else if (result == 0 && edition == file->edition) {
+        adl_file_change(file,
+                        "the checksum is not that of the manifest: the cached copy is dropped");
+        adl_file_error(file, -EBADMSG, "the checksum is not that of the manifest");
+        adl_file_fail(file, -EBADMSG);
+    } else if (result < 0 && result != -ECANCELED) {
+        adl_file_error(file, result, "its checksum was not compared: %s", strerror(-result));
+    }
+    adl_engine_busy(file);
+    adl_edition_unref(edition);
+}
+
+void adl_edition_sniff(struct adl_file *file, const unsigned char *bytes, size_t length)
+{
+    /* One byte tells an ELF file from text well enough (no text begins with DEL), so that what
+     * stat() learns from the range probe already lets a program be run. */
+    bool executable =
+        (length >= 1 && bytes[0] == 0x7f) || (length >= 2 && bytes[0] == '#' && bytes[1] == '!');
+    if (executable == file->executable || (length < 2 && !executable))
+        return;
+    file->executable = executable;
+    if (file->edition && file->edition->copy->size >= 0) {
+        uint32_t *flags = &file->edition->copy->sidecar->head.flags;
+        *flags = executable ? *flags | ADL_HEAD_EXECUTABLE : *flags & ~ADL_HEAD_EXECUTABLE;
+        adl_sidecar_touch(file->edition->copy->sidecar);
+    }
+    adl_file_publish(file);
+}

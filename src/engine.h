@@ -1,0 +1,267 @@
+/* The engine's inside: what the fetch loop owns. Only the engine's own files include this.
+ *
+ * One thread, the loop, owns everything here but what is marked otherwise. Other threads post calls
+ * to it (adl_engine_post) and find in a handle what they need to serve a cached read themselves.
+ *
+ *   engine.c    birth and end, the queue, the loop's rounds
+ *   handle.c    the callers' side: reads that need no loop
+ *   file.c      what is known of a file, and who asks
+ *   edition.c   one version of a file as it is open: its copy, its readers
+ *   fetch.c     which transfer comes next; waiting, backing off, giving up
+ *   transfer.c  one GET from start to end */
+#ifndef ADL_ENGINE_H
+#define ADL_ENGINE_H
+
+#include "copy.h"
+#include "file.h"
+#include "http.h"
+#include "origin.h"
+#include "plan.h"
+#include "readahead.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/queue.h>
+
+struct adl_file;
+
+enum adl_call_kind {
+    ADL_CALL_STAT,
+    ADL_CALL_OPEN,
+    ADL_CALL_READ,
+    ADL_CALL_AHEAD,    /* a window, and nothing to wait for */
+    ADL_CALL_VERIFIED, /* what adl_copy_verify() said of a block */
+    ADL_CALL_RELEASE,
+    ADL_CALL_CANCEL,
+    ADL_CALL_REPORT,
+    ADL_CALL_DIGESTED, /* from the worker: a whole-file checksum was compared */
+};
+
+/* Something asked of the loop. Owned by whoever holds it: the queue, then the loop. */
+struct adl_call {
+    TAILQ_ENTRY(adl_call) link;
+    enum adl_call_kind kind;
+    uint64_t ticket;
+    uint32_t entry, version;
+    struct adl_handle *handle;
+    int64_t offset, length;      /* READ; offset alone: the block of VERIFIED */
+    struct adl_ahead ahead;      /* READ, AHEAD */
+    bool right;                  /* VERIFIED */
+    int result;                  /* DIGESTED: of adl_digest_check() */
+    struct adl_edition *edition; /* DIGESTED: with the reference that the worker held */
+    union {
+        adl_stat_fn *stat;
+        adl_open_fn *open;
+        adl_read_fn *read;
+        adl_report_fn *report;
+    } done;
+    void *ctx;
+    /* the loop's */
+    int64_t since; /* ms: when it began to wait */
+    bool planned;  /* all that it waits for is in flight */
+};
+TAILQ_HEAD(adl_calls, adl_call);
+
+/* One version of a file, opened. */
+struct adl_edition {
+    LIST_ENTRY(adl_edition) link; /* in the file's list */
+    LIST_ENTRY(adl_edition) all;  /* in the engine's */
+    struct adl_file *file;
+    struct adl_copy *copy; /* owned */
+    struct adl_attr attr;
+    unsigned refs;  /* handles, transfers, the worker, and the file for its current one */
+    bool digesting; /* the worker compares its checksum */
+    bool failed;    /* its sidecar cannot be written: told once */
+};
+
+/* Open for reading. Made and freed by the loop; between the two, the caller's threads use it. */
+struct adl_handle {
+    LIST_ENTRY(adl_handle) link; /* in the file's list. Loop */
+    struct adl_engine *engine;
+    struct adl_file *file;
+    struct adl_edition *edition;            /* one reference. Its copy: see copy.h */
+    int64_t size;                           /* -1: direct. Any thread */
+    struct adl_window windows[ADL_STREAMS]; /* wanted ahead. Loop */
+    pthread_mutex_t lock;                   /* for `readahead`, never held across I/O */
+    struct adl_readahead readahead;
+};
+
+enum adl_mode { ADL_MODE_UNKNOWN, ADL_MODE_SPLIT, ADL_MODE_SINGLE };
+
+struct adl_transfer {
+    LIST_ENTRY(adl_transfer) link;  /* in the file's list */
+    TAILQ_ENTRY(adl_transfer) doom; /* in the engine's */
+    struct adl_file *file;
+    struct adl_edition *edition; /* one reference; NULL: its body is not kept */
+    struct adl_origin *origin;
+    struct adl_get *get;
+    struct adl_question question;
+    struct adl_verdict verdict;
+    struct adl_run run;
+    bool probe;    /* answers whoever asks */
+    bool answered; /* the verdict is there */
+    bool doomed;   /* to be cancelled when the round is over */
+    bool direct;   /* asked where an earlier redirect led */
+    bool compare;  /* nothing pins the version: what is here already must come again */
+    uint32_t mirror;
+    int64_t at, end;     /* it brings [at, end) next; end INT64_MAX: to where the stream ends */
+    int64_t got;         /* bytes kept or skipped of its body */
+    int64_t retry_after; /* s, -1 */
+    enum adl_reason reason;
+};
+TAILQ_HEAD(adl_transfers, adl_transfer);
+
+struct adl_file {
+    struct adl_engine *engine;
+    const struct adl_entry *entry;
+    uint32_t index;
+    TAILQ_ENTRY(adl_file)
+    busy; /* in the engine's list of files that have something to do, or of
+             those that rest */
+    bool is_busy, is_resting;
+
+    /* What is known. */
+    bool known; /* size (or that there is none), mode and validators are */
+    bool plain; /* Range makes no sense to the origin: do not send it */
+    bool executable;
+    enum adl_mode mode;
+    uint32_t version;
+    int64_t size; /* -1: the origin does not tell */
+    int64_t mtime;
+    int64_t checked;                  /* ms: when the origin last confirmed it; INT64_MIN: never */
+    int64_t unchecked_until;          /* ms: the origin cannot be reached, what is cached will do */
+    struct adl_validator *validators; /* owned, one for each mirror */
+    struct adl_attr published;        /* under the engine's `known_lock` */
+    bool is_published;
+
+    struct adl_edition *edition;       /* the current one: one reference, or NULL */
+    LIST_HEAD(, adl_edition) editions; /* all that are open */
+    LIST_HEAD(, adl_handle) handles;
+    LIST_HEAD(, adl_transfer) transfers;
+    unsigned n_transfers;
+    struct adl_transfer *probing;
+    struct adl_calls asks;  /* stat and open that wait */
+    struct adl_calls reads; /* of the current edition */
+
+    /* How it goes. */
+    uint32_t mirror;         /* asked next */
+    uint32_t failed_mirrors; /* in a row, for good */
+    char *final_url;         /* owned: where redirects led; NULL: nowhere */
+    unsigned failures;       /* in a row */
+    unsigned odd;            /* answers to ranges that made no sense, in a row */
+    int64_t not_before;      /* ms: no transfer before */
+    int64_t failed_at;       /* ms: the last failure */
+    int64_t progress_at;     /* ms: when bytes last came */
+    int64_t progress;        /* bytes since then */
+    int error;               /* of the last failure; 0 */
+    char *error_text;        /* owned */
+    int64_t error_until;     /* ms: asks are answered with it until then */
+    int http_status, http_version;
+    double seconds;
+};
+
+struct adl_worker;
+
+struct adl_engine {
+    const struct adl_settings *settings;
+    const struct adl_manifest *manifest;
+    const struct adl_log *log;
+    struct adl_store *store;         /* owned */
+    struct adl_http *http;           /* owned */
+    struct adl_origins *origins;     /* owned */
+    struct adl_worker *worker;       /* owned */
+    struct adl_file *_Atomic *files; /* owned, one an entry, NULL until touched. Set by the loop,
+                                        read by any thread */
+    TAILQ_HEAD(, adl_file) busy;
+    TAILQ_HEAD(, adl_file) resting; /* private copies that are kept though nobody reads them */
+    unsigned n_resting;
+    LIST_HEAD(, adl_edition) editions; /* all that are open */
+    struct adl_transfers doomed;
+    unsigned active;  /* transfers under way */
+    int64_t now;      /* ms, of this round */
+    int64_t flush_at; /* ms: when dirty sidecars are written; INT64_MAX: none are */
+    int64_t wake_at;  /* ms: when something else is due */
+    uint64_t random;
+    uint64_t cancelled[64]; /* tickets cancelled before their call arrived */
+    unsigned n_cancelled;
+
+    pthread_t thread;
+    bool running;
+    _Atomic bool stop;
+    _Atomic uint64_t tickets;
+    pthread_mutex_t queue_lock;
+    struct adl_calls queue; /* under queue_lock */
+    pthread_mutex_t known_lock;
+};
+
+/* --- engine.c */
+void adl_engine_post(struct adl_engine *engine, struct adl_call *call); /* any thread */
+int64_t adl_engine_clock(void);                                         /* ms, CLOCK_MONOTONIC */
+uint64_t adl_engine_random(struct adl_engine *engine);
+/* The loop has something to do for the file in this round. */
+void adl_engine_busy(struct adl_file *file);
+/* The loop is to look again at `when`, ms. */
+void adl_engine_wake_at(struct adl_engine *engine, int64_t when);
+
+/* --- file.c: the loop's */
+struct adl_file *adl_file_at(struct adl_engine *engine, uint32_t entry); /* NULL without memory */
+void adl_file_free(struct adl_file *file);
+void adl_file_call(struct adl_file *file, struct adl_call *call);
+const char *adl_file_url(const struct adl_file *file); /* of the mirror to ask next */
+/* Something was learned from an answer: size, mode, validator. */
+void adl_file_learn(struct adl_transfer *transfer, const struct adl_answer *answer);
+/* The origin confirmed what is known. */
+void adl_file_confirm(struct adl_file *file);
+/* It has another version now, or the copy was bad: nothing is known any more. */
+void adl_file_change(struct adl_file *file, const char *why);
+void adl_file_publish(struct adl_file *file);
+/* Answers asks that can be answered. */
+void adl_file_answer(struct adl_file *file);
+/* Answers all that wait with an error, and remembers it. -EBADMSG: the copy was bad. */
+void adl_file_fail(struct adl_file *file, int error);
+/* Remembers an error for the log and the attribute. */
+__attribute__((format(printf, 3, 4))) void adl_file_error(struct adl_file *file, int error,
+                                                          const char *format, ...);
+/* Whether an answer of the origin is to be had before it is opened. */
+bool adl_file_stale(const struct adl_file *file);
+/* Whether an error is the origin's word, and not the lack of one. */
+bool adl_file_lasting(int error);
+/* The errno that callers see: -EBADMSG, a wrong checksum, is EIO to them. */
+int adl_file_seen(int error);
+/* Serves the asks from what is cached although the origin did not answer; false: nothing is. */
+bool adl_file_unchecked(struct adl_file *file);
+
+/* --- edition.c: the loop's */
+int adl_edition_open(struct adl_file *file); /* makes file->edition; 0 or -errno */
+struct adl_edition *adl_edition_ref(struct adl_edition *edition);
+void adl_edition_unref(struct adl_edition *edition);
+/* [first, end) has come: answers reads that have all their bytes now. */
+void adl_edition_arrived(struct adl_edition *edition, int64_t first, int64_t end);
+/* Takes a read: answers it, or lets it wait. */
+void adl_edition_read(struct adl_call *call);
+void adl_edition_complete(struct adl_edition *edition);
+void adl_edition_digested(struct adl_edition *edition, int result);
+void adl_edition_sniff(struct adl_file *file, const unsigned char *bytes, size_t length);
+/* A call that waits no more: -errno, and it is freed. */
+void adl_call_fail(struct adl_call *call, int error);
+
+/* --- fetch.c: the loop's */
+void adl_fetch_round(struct adl_engine *engine);
+/* What the transfer's end means for its file and its origin. */
+void adl_fetch_failed(struct adl_transfer *transfer, int error, bool transient, const char *reason);
+void adl_fetch_progress(struct adl_file *file, int64_t bytes);
+
+/* --- transfer.c: the loop's */
+int adl_transfer_start(struct adl_file *file, const struct adl_question *question,
+                       const struct adl_range *range, struct adl_transfer **out);
+void adl_transfer_doom(struct adl_transfer *transfer);
+void adl_transfer_reap(struct adl_engine *engine);
+
+/* --- worker.c */
+struct adl_worker *adl_worker_new(struct adl_engine *engine);
+void adl_worker_free(struct adl_worker *worker); /* stops what it does */
+/* Takes one reference of the edition. 0 or -ENOMEM. */
+int adl_worker_digest(struct adl_worker *worker, struct adl_edition *edition,
+                      const struct adl_digest *digest);
+
+#endif

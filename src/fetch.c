@@ -1,0 +1,474 @@
+/* fetch: which transfer comes next.
+ *
+ * In each round every file that has something to do is looked at twice: first for readers that
+ * wait, then, with the connections that are left, for what is wanted ahead. What may run at a time
+ * is limited for each origin and in all; when something fails, the file or its origin rests for a
+ * while, longer each time. */
+#include "cleanup.h"
+#include "engine.h"
+#include "url.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define FLIGHTS_MAX 64
+
+/* Readahead leaves this many of an origin's connections to readers that wait. */
+#define SPARE_CONNECTIONS 2
+
+/* Ranges of a window side by side for one file. */
+#define AHEAD_MAX 8
+
+/* A range of a window is at least this large, so that the request is worth its round trip, and at
+ * most that, so that the last one does not hold up everyone. */
+#define CHUNK_MIN (1 << 20)
+#define CHUNK_MAX (16 << 20)
+
+/* A waiter waits for a transfer that is this close to what it wants; farther ones are no help. */
+#define NEAR (1 << 20)
+
+/* When the last reader goes, a transfer with less than this to come may end well: its connection
+ * is worth more than the bytes. */
+#define FINISH_MAX (256 << 10)
+
+/* Backing off: 0.2 s, doubled for each failure in a row, up to 10 s, give or take a quarter. */
+#define BACKOFF_MS     200
+#define BACKOFF_MAX_MS 10000
+
+/* A transfer that brought this much before it failed was worth it: no backing off. */
+#define WORTH (64 << 10)
+
+/* Fewer bytes than this are no progress: a drip does not keep a reader waiting for ever. */
+#define PROGRESS 4096
+
+/* Private copies that are kept open though nobody reads them, since closing would lose them. */
+#define RESTING_MAX 64
+
+/* --- may it run? */
+
+static struct adl_origin *origin_of(struct adl_file *file)
+{
+    struct adl_engine *engine = file->engine;
+    return adl_origins_of(engine->origins, adl_file_url(file), engine->now);
+}
+
+static bool may_start(struct adl_file *file, unsigned spare)
+{
+    struct adl_engine *engine = file->engine;
+    const struct adl_origin *origin = origin_of(file);
+    if (!origin || engine->active + spare >= engine->settings->connections)
+        return false;
+    int64_t not_before =
+        origin->not_before > file->not_before ? origin->not_before : file->not_before;
+    if (engine->now < not_before) {
+        adl_engine_wake_at(engine, not_before);
+        return false;
+    }
+    unsigned limit = origin->limit;
+    const struct adl_entry_options *options = file->entry->options;
+    if (options && options->max_connections && file->n_transfers >= options->max_connections)
+        return false;
+    return origin->active + (limit > spare ? spare : 0) < limit;
+}
+
+/* --- the probe */
+
+static bool asks_open(const struct adl_file *file)
+{
+    const struct adl_call *call;
+    TAILQ_FOREACH(call, &file->asks, link)
+    if (call->kind == ADL_CALL_OPEN)
+        return true;
+    return false;
+}
+
+/* For a stat one byte; for an open the first block, which the first read wants; and where that is
+ * cached already, only whether it is still the same. */
+static void probe(struct adl_file *file)
+{
+    if (file->probing || !may_start(file, 0))
+        return;
+    struct adl_question question = {.ranged = !file->plain};
+    bool opens = asks_open(file);
+    if (opens && file->known && !file->edition)
+        adl_edition_open(file);
+    const struct adl_copy *copy = file->edition ? file->edition->copy : NULL;
+    bool cached = copy && file->size >= 0 && adl_copy_bytes(copy) > 0;
+    const struct adl_validator *validator = &file->validators[file->mirror];
+    question.conditional = file->known && (cached || file->mode == ADL_MODE_SINGLE) &&
+                           (validator->etag[0] || validator->last_modified != ADL_TIME_UNKNOWN);
+    if (opens && !cached)
+        question.last = file->engine->store->block_size - 1;
+
+    struct adl_transfer *transfer;
+    int error = adl_transfer_start(file, &question, NULL, &transfer);
+    if (error < 0) {
+        adl_file_error(file, error, "%s", strerror(-error));
+        adl_file_fail(file, error);
+        return;
+    }
+    transfer->probe = true;
+    file->probing = transfer;
+}
+
+/* --- ranges */
+
+static int64_t chunk_of(const struct adl_window *windows, size_t count)
+{
+    int64_t wanted = 0;
+    for (size_t i = 0; i < count; i++)
+        wanted += windows[i].end - windows[i].first;
+    int64_t chunk = wanted / AHEAD_MAX;
+    return chunk < CHUNK_MIN ? CHUNK_MIN : chunk > CHUNK_MAX ? CHUNK_MAX : chunk;
+}
+
+#define WINDOWS_MAX 256
+
+/* A file's state as the planner wants it. */
+struct view {
+    struct adl_plan plan;
+    struct adl_flight flights[FLIGHTS_MAX];
+    struct adl_transfer *transfers[FLIGHTS_MAX];
+    struct adl_window windows[WINDOWS_MAX];
+    unsigned ahead; /* flights that nobody waits for */
+};
+
+static void view_of(struct adl_file *file, struct view *view)
+{
+    struct adl_transfer *transfer;
+    struct adl_handle *handle;
+    view->plan = (struct adl_plan){.copy = file->edition->copy,
+                                   .flights = view->flights,
+                                   .windows = view->windows,
+                                   .near = NEAR};
+    view->ahead = 0;
+    LIST_FOREACH(transfer, &file->transfers, link)
+    {
+        size_t n = view->plan.n_flights;
+        if (!transfer->edition || transfer->doomed || n == FLIGHTS_MAX)
+            continue;
+        view->flights[n] = (struct adl_flight){transfer->at, transfer->end};
+        view->transfers[n] = transfer;
+        view->plan.n_flights++;
+        view->ahead += transfer->reason != ADL_DEMAND;
+    }
+    LIST_FOREACH(handle, &file->handles, link)
+    for (unsigned i = 0; i < ADL_STREAMS && handle->edition == file->edition; i++)
+        if (handle->windows[i].end > handle->windows[i].first && view->plan.n_windows < WINDOWS_MAX)
+            view->windows[view->plan.n_windows++] = handle->windows[i];
+    view->plan.chunk = chunk_of(view->windows, view->plan.n_windows);
+}
+
+static bool start_range(struct adl_file *file, struct view *view, const struct adl_range *range)
+{
+    if (range->cut >= 0)
+        view->transfers[range->cut]->end = range->first;
+    struct adl_question question = {.ranged = true, .first = range->first, .last = range->end - 1};
+    struct adl_transfer *transfer;
+    int error = adl_transfer_start(file, &question, range, &transfer);
+    if (error < 0) {
+        adl_file_error(file, error, "%s", strerror(-error));
+        adl_file_fail(file, error);
+        return false;
+    }
+    view_of(file, view);
+    return true;
+}
+
+static void start_demand(struct adl_file *file)
+{
+    struct view view;
+    bool viewed = false;
+    struct adl_call *call, *next;
+    for (call = TAILQ_FIRST(&file->reads); call; call = next) {
+        next = TAILQ_NEXT(call, link);
+        if (call->planned)
+            continue;
+        if (!viewed)
+            view_of(file, &view);
+        viewed = true;
+        struct adl_range range;
+        while (adl_plan_demand(&view.plan, call->offset, call->offset + call->length, &range)) {
+            if (view.plan.n_flights == FLIGHTS_MAX || !may_start(file, 0))
+                return;
+            if (!start_range(file, &view, &range))
+                return; /* all that waited were answered */
+        }
+        call->planned = true;
+    }
+}
+
+/* Windows whose content is here need not be looked at again. */
+static void trim_windows(struct adl_file *file)
+{
+    struct adl_handle *handle;
+    LIST_FOREACH(handle, &file->handles, link)
+    for (unsigned i = 0; i < ADL_STREAMS && handle->edition == file->edition; i++) {
+        struct adl_window *window = &handle->windows[i];
+        int64_t from, to;
+        if (window->end <= window->first)
+            continue;
+        bool missing =
+            adl_copy_missing(file->edition->copy, window->first, window->end, &from, &to);
+        window->first = missing ? from : window->end;
+    }
+}
+
+static void start_idle(struct adl_file *file)
+{
+    struct view view;
+    struct adl_range range;
+    trim_windows(file);
+    if (!may_start(file, SPARE_CONNECTIONS))
+        return;
+    view_of(file, &view);
+    while (view.ahead < AHEAD_MAX && view.plan.n_flights < FLIGHTS_MAX &&
+           may_start(file, SPARE_CONNECTIONS) && adl_plan_idle(&view.plan, &range))
+        if (!start_range(file, &view, &range))
+            return;
+}
+
+/* One stream from the start, while somebody has the file open and there is something missing. */
+static void start_stream(struct adl_file *file)
+{
+    struct adl_transfer *transfer;
+    const struct adl_copy *copy = file->edition->copy;
+    if (LIST_EMPTY(&file->handles) || (copy->size >= 0 && adl_copy_complete(copy)))
+        return;
+    LIST_FOREACH(transfer, &file->transfers, link)
+    if (transfer->edition || transfer->probe)
+        return;
+    if (!may_start(file, 0))
+        return;
+    struct adl_range range = {.end = file->size >= 0 ? file->size : INT64_MAX,
+                              .reason = ADL_DEMAND,
+                              .cut = -1};
+    struct adl_question question = {0};
+    int error = adl_transfer_start(file, &question, &range, &transfer);
+    if (error < 0) {
+        adl_file_error(file, error, "%s", strerror(-error));
+        adl_file_fail(file, error);
+    }
+}
+
+/* --- failure */
+
+void adl_fetch_progress(struct adl_file *file, int64_t bytes)
+{
+    file->progress += bytes;
+    if (file->progress < PROGRESS)
+        return;
+    file->progress = 0;
+    file->progress_at = file->engine->now;
+}
+
+static int64_t backoff(struct adl_engine *engine, unsigned failures)
+{
+    int64_t wait = BACKOFF_MAX_MS;
+    if (failures < 6)
+        wait = BACKOFF_MS << failures;
+    if (wait > BACKOFF_MAX_MS)
+        wait = BACKOFF_MAX_MS;
+    return wait * 3 / 4 + (int64_t)(adl_engine_random(engine) % (uint64_t)(wait / 2));
+}
+
+static void next_mirror(struct adl_file *file)
+{
+    file->mirror = (file->mirror + 1) % file->entry->n_urls;
+    free(steal_pointer(file->final_url));
+}
+
+static void failed_for_good(struct adl_transfer *transfer, int error, const char *reason)
+{
+    struct adl_file *file = transfer->file;
+    int status = transfer->answered ? file->http_status : 0;
+    if (status)
+        adl_file_error(file, error, "HTTP %d: %s", status, reason);
+    else
+        adl_file_error(file, error, "%s", reason);
+    if (++file->failed_mirrors < file->entry->n_urls) {
+        next_mirror(file);
+        return;
+    }
+    next_mirror(file);
+    file->failed_mirrors = 0;
+    adl_file_fail(file, error);
+}
+
+void adl_fetch_failed(struct adl_transfer *transfer, int error, bool transient, const char *reason)
+{
+    struct adl_file *file = transfer->file;
+    struct adl_engine *engine = file->engine;
+    if (transfer->direct) { /* where it led once need not be where it leads now */
+        free(steal_pointer(file->final_url));
+        return;
+    }
+    if (!transient) {
+        failed_for_good(transfer, error, reason);
+        return;
+    }
+    file->failed_at = engine->now;
+    if (transfer->got >= WORTH) {
+        file->failures = 0;
+        return;
+    }
+    if (engine->now < file->not_before)
+        return; /* one of a burst: said and counted already */
+    int64_t wait = backoff(engine, file->failures++);
+    if (transfer->retry_after >= 0 && transfer->retry_after * 1000 > wait)
+        wait = transfer->retry_after * 1000;
+    int status = transfer->answered ? file->http_status : 0;
+    if (status)
+        adl_file_error(file, error, "HTTP %d: %s; again in %.1f s", status, reason,
+                       (double)wait / 1000);
+    else
+        adl_file_error(file, error, "%s; again in %.1f s", reason, (double)wait / 1000);
+    if (!status || status == 429 || status == 503)
+        adl_origin_bad(transfer->origin, engine->now, file->entry->n_urls > 1 ? 0 : wait);
+    if (file->failures % file->entry->n_urls == 0)
+        file->not_before = engine->now + wait;
+    next_mirror(file);
+    if (transfer->probe && file->known)
+        adl_file_unchecked(file);
+}
+
+/* Whoever has waited long enough for an origin that does not answer gets the error. */
+static void give_up(struct adl_file *file, struct adl_calls *calls)
+{
+    struct adl_engine *engine = file->engine;
+    const struct adl_origin *origin = origin_of(file);
+    int64_t patience = engine->settings->retry_for * 1000;
+    bool down = origin && origin->failures && engine->now - origin->alive_at >= patience;
+    struct adl_call *call, *next;
+    for (call = TAILQ_FIRST(calls); call; call = next) {
+        next = TAILQ_NEXT(call, link);
+        int64_t since = call->since > file->progress_at ? call->since : file->progress_at;
+        if (engine->now - since >= patience || (down && file->failed_at > call->since)) {
+            TAILQ_REMOVE(calls, call, link);
+            adl_call_fail(call, file->error ? adl_file_seen(file->error) : -ETIMEDOUT);
+            file->error_until = engine->now + 10000;
+        } else {
+            adl_engine_wake_at(engine, since + patience);
+        }
+    }
+}
+
+/* --- the round */
+
+static bool streams(const struct adl_file *file)
+{
+    return file->mode == ADL_MODE_SINGLE || file->size < 0;
+}
+
+static void pump_demand(struct adl_file *file)
+{
+    if (file->failures) {
+        give_up(file, &file->asks);
+        give_up(file, &file->reads);
+    }
+    if (!TAILQ_EMPTY(&file->asks))
+        adl_file_answer(file);
+    if (!TAILQ_EMPTY(&file->asks))
+        probe(file);
+    if (!file->edition || !file->known)
+        return;
+    if (streams(file))
+        start_stream(file);
+    else
+        start_demand(file);
+}
+
+static void pump_idle(struct adl_file *file)
+{
+    bool lost = LIST_EMPTY(&file->handles) && file->failures;
+    if (file->edition && file->known && !streams(file) && !lost)
+        start_idle(file);
+}
+
+/* Nobody has it open: what is still coming in bulk is not wanted any more. */
+static void leave(struct adl_file *file)
+{
+    struct adl_transfer *transfer;
+    LIST_FOREACH(transfer, &file->transfers, link)
+    if (transfer->edition && transfer->end - transfer->at > FINISH_MAX)
+        adl_transfer_doom(transfer);
+}
+
+static void rest(struct adl_file *file)
+{
+    struct adl_engine *engine = file->engine;
+    file->is_resting = true;
+    TAILQ_INSERT_TAIL(&engine->resting, file, busy);
+    if (++engine->n_resting <= RESTING_MAX)
+        return;
+    struct adl_file *oldest = TAILQ_FIRST(&engine->resting);
+    TAILQ_REMOVE(&engine->resting, oldest, busy);
+    engine->n_resting--;
+    oldest->is_resting = false;
+    adl_edition_unref(steal_pointer(oldest->edition));
+}
+
+static bool wants_ahead(const struct adl_file *file)
+{
+    const struct adl_handle *handle;
+    LIST_FOREACH(handle, &file->handles, link)
+    for (unsigned i = 0; i < ADL_STREAMS && handle->edition == file->edition; i++)
+        if (handle->windows[i].end > handle->windows[i].first)
+            return true;
+    return false;
+}
+
+/* Nothing to do for it: off the list, its copy closed when nobody has it open. */
+static void settle(struct adl_file *file)
+{
+    bool open = !LIST_EMPTY(&file->handles);
+    if (!open && TAILQ_EMPTY(&file->asks))
+        leave(file);
+    if (file->n_transfers || !TAILQ_EMPTY(&file->asks) || !TAILQ_EMPTY(&file->reads))
+        return;
+    if (open && !streams(file) && wants_ahead(file))
+        return;
+    TAILQ_REMOVE(&file->engine->busy, file, busy);
+    file->is_busy = false;
+    if (open || !file->edition || file->edition->refs > 1)
+        return;
+    /* A private copy would be lost; one of unknown size that was not finished is worth nothing. */
+    if (!file->edition->copy->named && file->size > 0)
+        rest(file);
+    else
+        adl_edition_unref(steal_pointer(file->edition));
+}
+
+static void flush(struct adl_engine *engine)
+{
+    struct adl_edition *edition;
+    if (engine->now < engine->flush_at)
+        return;
+    engine->flush_at = INT64_MAX;
+    LIST_FOREACH(edition, &engine->editions, all)
+    {
+        struct adl_sidecar *sidecar = edition->copy->sidecar;
+        if (!adl_sidecar_dirty(sidecar))
+            continue;
+        int error = adl_sidecar_flush(sidecar);
+        if (error < 0 && !edition->failed)
+            adl_file_error(edition->file, error, "cache: %s", strerror(-error));
+        edition->failed = error < 0;
+    }
+}
+
+void adl_fetch_round(struct adl_engine *engine)
+{
+    struct adl_file *file, *next;
+    engine->now = adl_engine_clock();
+    engine->wake_at = INT64_MAX;
+    TAILQ_FOREACH(file, &engine->busy, busy)
+    pump_demand(file);
+    TAILQ_FOREACH(file, &engine->busy, busy)
+    pump_idle(file);
+    for (file = TAILQ_FIRST(&engine->busy); file; file = next) {
+        next = TAILQ_NEXT(file, busy);
+        settle(file);
+    }
+    flush(engine);
+}

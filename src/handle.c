@@ -1,0 +1,169 @@
+/* handle: the callers' side of a file. What is cached is served here, in the caller's thread; all
+ * else is posted to the loop. */
+#include "engine.h"
+
+#include "cleanup.h"
+
+#include <errno.h>
+
+bool adl_handle_direct(const struct adl_handle *handle)
+{
+    return handle->size < 0;
+}
+
+bool adl_file_known(struct adl_engine *engine, uint32_t entry, struct adl_attr *attr)
+{
+    struct adl_file *file = engine->files[entry];
+    if (!file) {
+        const struct adl_entry *said = &engine->manifest->entries[entry];
+        if (said->size < 0)
+            return false;
+        *attr = (struct adl_attr){.size = said->size, .mtime = said->mtime};
+        return true;
+    }
+    pthread_mutex_lock(&engine->known_lock);
+    bool known = file->is_published;
+    if (known)
+        *attr = file->published;
+    pthread_mutex_unlock(&engine->known_lock);
+    return known;
+}
+
+void adl_file_stat(struct adl_engine *engine, uint64_t ticket, uint32_t entry, uint32_t version,
+                   adl_stat_fn *done, void *ctx)
+{
+    struct adl_call *call = calloc(1, sizeof(*call));
+    if (!call) {
+        done(ctx, -ENOMEM, NULL);
+        return;
+    }
+    *call = (struct adl_call){.kind = ADL_CALL_STAT,
+                              .ticket = ticket,
+                              .entry = entry,
+                              .version = version,
+                              .done.stat = done,
+                              .ctx = ctx};
+    adl_engine_post(engine, call);
+}
+
+void adl_file_open(struct adl_engine *engine, uint64_t ticket, uint32_t entry, uint32_t version,
+                   adl_open_fn *done, void *ctx)
+{
+    struct adl_call *call = calloc(1, sizeof(*call));
+    if (!call) {
+        done(ctx, -ENOMEM, NULL, NULL);
+        return;
+    }
+    *call = (struct adl_call){.kind = ADL_CALL_OPEN,
+                              .ticket = ticket,
+                              .entry = entry,
+                              .version = version,
+                              .done.open = done,
+                              .ctx = ctx};
+    adl_engine_post(engine, call);
+}
+
+void adl_file_report(struct adl_engine *engine, uint32_t entry, adl_report_fn *done, void *ctx)
+{
+    struct adl_call *call = calloc(1, sizeof(*call));
+    if (!call) {
+        done(ctx, NULL);
+        return;
+    }
+    *call =
+        (struct adl_call){.kind = ADL_CALL_REPORT, .entry = entry, .done.report = done, .ctx = ctx};
+    adl_engine_post(engine, call);
+}
+
+void adl_file_release(struct adl_handle *handle)
+{
+    struct adl_call *call = calloc(1, sizeof(*call));
+    if (!call)
+        return; /* the loop frees it at the engine's end */
+    *call = (struct adl_call){.kind = ADL_CALL_RELEASE, .handle = handle};
+    adl_engine_post(handle->engine, call);
+}
+
+/* Compares the blocks of [first, end) that are only claimed. True: all of them are here and right
+ * now, whatever the loop has yet to hear of it. */
+static bool verify(struct adl_handle *handle, int64_t first, int64_t end)
+{
+    const struct adl_copy *copy = handle->edition->copy;
+    const struct adl_sidecar *sidecar = copy->sidecar;
+    uint64_t from = (uint64_t)first / copy->block_size;
+    uint64_t to = (uint64_t)(end - 1) / copy->block_size + 1;
+    if (!adl_bitmap_all(&sidecar->claimed, from, to))
+        return false;
+    cleanup_free void *buffer = malloc(copy->block_size);
+    bool all = buffer;
+    for (uint64_t block = from; buffer && block < to; block++) {
+        if (adl_bitmap_test(&sidecar->trusted, block))
+            continue;
+        bool right = adl_copy_verify(copy, block, buffer) == 1;
+        all = all && right;
+        struct adl_call *call = calloc(1, sizeof(*call));
+        if (!call)
+            return all;
+        *call = (struct adl_call){.kind = ADL_CALL_VERIFIED,
+                                  .handle = handle,
+                                  .offset = (int64_t)block,
+                                  .right = right};
+        adl_engine_post(handle->engine, call);
+    }
+    return all;
+}
+
+static void post_read(struct adl_handle *handle, uint64_t ticket, int64_t offset, int64_t length,
+                      const struct adl_ahead *ahead, adl_read_fn *done, void *ctx)
+{
+    struct adl_call *call = calloc(1, sizeof(*call));
+    if (!call) {
+        if (done)
+            done(ctx, -ENOMEM, -1, 0, 0);
+        return;
+    }
+    *call = (struct adl_call){.kind = done ? ADL_CALL_READ : ADL_CALL_AHEAD,
+                              .ticket = ticket,
+                              .handle = handle,
+                              .offset = offset,
+                              .length = length,
+                              .ahead = *ahead,
+                              .done.read = done,
+                              .ctx = ctx};
+    adl_engine_post(handle->engine, call);
+}
+
+void adl_file_read(struct adl_handle *handle, uint64_t ticket, int64_t offset, size_t length,
+                   adl_read_fn *done, void *ctx)
+{
+    struct adl_ahead ahead = {0};
+    int64_t end;
+    if (offset < 0 || length > INT32_MAX || __builtin_add_overflow(offset, (int64_t)length, &end)) {
+        done(ctx, -EINVAL, -1, 0, 0);
+        return;
+    }
+    if (handle->size < 0) {
+        post_read(handle, ticket, offset, (int64_t)length, &ahead, done, ctx);
+        return;
+    }
+    const struct adl_copy *copy = handle->edition->copy;
+    if (end > handle->size)
+        end = handle->size;
+    if (offset >= end) {
+        done(ctx, 0, copy->data, offset, 0);
+        return;
+    }
+    pthread_mutex_lock(&handle->lock);
+    ahead = adl_readahead_read(&handle->readahead, offset, end - offset, handle->size,
+                               handle->engine->settings->readahead);
+    pthread_mutex_unlock(&handle->lock);
+
+    if (!adl_copy_has(copy, offset, end) && !verify(handle, offset, end)) {
+        post_read(handle, ticket, offset, end - offset, &ahead, done, ctx);
+        return;
+    }
+    /* The window first: the answer may be the last that is heard of the handle. */
+    if (ahead.end > ahead.first)
+        post_read(handle, 0, 0, 0, &ahead, NULL, NULL);
+    done(ctx, 0, copy->data, offset, (size_t)(end - offset));
+}

@@ -1,0 +1,393 @@
+/* transfer: one GET from start to end: what it was asked for, what the answer means, where its
+ * bytes go. Runs inside the loop's events: it starts and cancels nothing there. */
+#include "cleanup.h"
+#include "engine.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* The body of an answer that nobody wants is read to its end up to here, to keep the connection. */
+#define DRAIN_MAX (64 << 10)
+
+/* What finished is recorded this often: all that a kill can lose. */
+#define FLUSH_MS 1000
+
+/* This many answers in a row that make no sense for a range, and the file is streamed. */
+#define ODD_MAX 3
+
+static void forget(struct adl_transfer *transfer)
+{
+    struct adl_file *file = transfer->file;
+    LIST_REMOVE(transfer, link);
+    file->n_transfers--;
+    file->engine->active--;
+    transfer->origin->active--;
+    if (file->probing == transfer)
+        file->probing = NULL;
+    struct adl_call *call;
+    TAILQ_FOREACH(call, &file->reads, link)
+    call->planned = false;
+    adl_engine_busy(file);
+    if (transfer->edition)
+        adl_edition_unref(transfer->edition);
+    adl_run_free(&transfer->run);
+    free(transfer);
+}
+
+void adl_transfer_doom(struct adl_transfer *transfer)
+{
+    if (transfer->doomed)
+        return;
+    transfer->doomed = true;
+    TAILQ_INSERT_TAIL(&transfer->file->engine->doomed, transfer, doom);
+}
+
+void adl_transfer_reap(struct adl_engine *engine)
+{
+    struct adl_transfer *transfer;
+    while ((transfer = TAILQ_FIRST(&engine->doomed))) {
+        TAILQ_REMOVE(&engine->doomed, transfer, doom);
+        if (transfer->get)
+            adl_http_cancel(engine->http, transfer->get);
+        forget(transfer);
+    }
+}
+
+/* --- the head */
+
+/* What is pinned of the file, as far as the mirror that is asked can be held to it. */
+static struct adl_pin pin_of(const struct adl_transfer *transfer)
+{
+    const struct adl_file *file = transfer->file;
+    return (struct adl_pin){.size = file->size, .validator = file->validators[transfer->mirror]};
+}
+
+static void keep_body(struct adl_transfer *transfer)
+{
+    struct adl_file *file = transfer->file;
+    const struct adl_verdict *verdict = &transfer->verdict;
+    if (!file->edition)
+        return;
+    if (!transfer->edition)
+        transfer->edition = adl_edition_ref(file->edition);
+    transfer->at = verdict->body_first;
+    if (verdict->outcome == ADL_SINGLE) {
+        transfer->end = file->size >= 0 ? file->size : INT64_MAX;
+        return;
+    }
+    /* An origin may give less than was asked (RFC 9110 14.4), and a flight may have been cut since.
+     */
+    int64_t end = verdict->body_first + verdict->body_length;
+    if (transfer->probe || end < transfer->end)
+        transfer->end = end;
+}
+
+/* The probe found a file: who asks gets answers, and whoever opens wants the body kept. */
+static bool found(struct adl_transfer *transfer, const struct adl_answer *answer)
+{
+    struct adl_file *file = transfer->file;
+    adl_file_learn(transfer, answer);
+    adl_file_answer(file);
+    if (transfer->verdict.outcome == ADL_EMPTY)
+        return true;
+    bool wanted = !LIST_EMPTY(&file->handles);
+    if (transfer->verdict.outcome == ADL_SINGLE && !wanted)
+        return transfer->verdict.size >= 0 && transfer->verdict.size <= DRAIN_MAX;
+    /* The one byte of a stat's probe is not worth a block. */
+    if (wanted && (transfer->verdict.outcome == ADL_SINGLE || transfer->question.last > 0))
+        keep_body(transfer);
+    return true;
+}
+
+/* A later answer of the pinned version. */
+static bool usable(struct adl_transfer *transfer)
+{
+    struct adl_file *file = transfer->file;
+    if (transfer->verdict.outcome == ADL_SINGLE && file->mode == ADL_MODE_SPLIT) {
+        /* Ranges no longer: this answer becomes the one stream. */
+        adl_file_error(file, -EIO, "the origin has stopped to honour ranges: streaming it");
+        file->mode = ADL_MODE_SINGLE;
+        struct adl_transfer *other;
+        LIST_FOREACH(other, &file->transfers, link)
+        if (other != transfer)
+            adl_transfer_doom(other);
+    }
+    keep_body(transfer);
+    return transfer->edition;
+}
+
+static bool head(void *ctx, const struct adl_answer *answer)
+{
+    struct adl_transfer *transfer = ctx;
+    struct adl_file *file = transfer->file;
+    file->engine->now = adl_engine_clock();
+    if (transfer->doomed)
+        return false;
+    struct adl_pin pin = pin_of(transfer);
+    struct adl_verdict *verdict = &transfer->verdict;
+    adl_probe_classify(&transfer->question, &pin, answer, verdict);
+    transfer->answered = true;
+    transfer->retry_after = answer->retry_after;
+    file->http_status = answer->status;
+    file->http_version = answer->http_version;
+
+    if (verdict->outcome == ADL_CHANGED) {
+        adl_file_change(file, verdict->reason);
+        if (!transfer->probe)
+            return false;
+        /* The probe's answer tells all of the new version. */
+        pin = pin_of(transfer);
+        adl_probe_classify(&transfer->question, &pin, answer, verdict);
+    }
+    switch (verdict->outcome) {
+    case ADL_SPLIT:
+    case ADL_SINGLE:
+        return transfer->probe ? found(transfer, answer) : usable(transfer);
+    case ADL_EMPTY:
+        return transfer->probe && found(transfer, answer);
+    case ADL_UNCHANGED:
+        adl_file_confirm(file);
+        adl_file_answer(file);
+        return true;
+    case ADL_TRANSIENT:
+    case ADL_FAILED:
+        return answer->content_length >= 0 && answer->content_length <= DRAIN_MAX;
+    default:
+        return false;
+    }
+}
+
+/* --- the body */
+
+/* A stream that nothing pins begins anew: what came before must come again, or it is another
+ * version. */
+static bool same_as_before(struct adl_transfer *transfer, const char *bytes, size_t length)
+{
+    struct adl_copy *copy = transfer->edition->copy;
+    char buffer[16384];
+    for (size_t done = 0; done < length;) {
+        size_t n = length - done < sizeof(buffer) ? length - done : sizeof(buffer);
+        int64_t at = transfer->at + (int64_t)done;
+        if (!adl_copy_covers(copy, at, at + (int64_t)n))
+            return true; /* behind what came before */
+        if (pread(copy->data, buffer, n, at) != (ssize_t)n || memcmp(buffer, bytes + done, n) != 0)
+            return false;
+        done += n;
+    }
+    return true;
+}
+
+static bool keep(struct adl_transfer *transfer, const void *bytes, size_t length)
+{
+    struct adl_file *file = transfer->file;
+    struct adl_edition *edition = transfer->edition;
+    if (transfer->compare && !same_as_before(transfer, bytes, length)) {
+        adl_file_change(file, "another version came when the stream began anew");
+        return false;
+    }
+    bool complete = edition->copy->size >= 0 && adl_copy_complete(edition->copy);
+    int error = adl_copy_write(edition->copy, &transfer->run, bytes, length, transfer->at);
+    if (error < 0) {
+        adl_file_error(file, error, "cache: %s", strerror(-error));
+        adl_file_fail(file, error);
+        return false;
+    }
+    if (transfer->at == 0)
+        adl_edition_sniff(file, bytes, length);
+    int64_t first = transfer->at;
+    transfer->at += (int64_t)length;
+    if (file->engine->flush_at == INT64_MAX)
+        file->engine->flush_at = file->engine->now + FLUSH_MS;
+    adl_edition_arrived(edition, first, transfer->at);
+    if (!complete && edition->copy->size >= 0 && adl_copy_complete(edition->copy))
+        adl_edition_complete(edition);
+    return true;
+}
+
+static bool body(void *ctx, const void *bytes, size_t length)
+{
+    struct adl_transfer *transfer = ctx;
+    struct adl_file *file = transfer->file;
+    file->engine->now = adl_engine_clock();
+    if (transfer->doomed)
+        return false;
+    if (!transfer->edition) {
+        if (transfer->verdict.outcome == ADL_SPLIT && transfer->verdict.body_first == 0)
+            adl_edition_sniff(file, bytes, length);
+        return true;
+    }
+    int64_t room = transfer->end - transfer->at;
+    bool enough = (int64_t)length > room; /* more than was promised, or a flight that was cut */
+    if (enough)
+        length = room > 0 ? (size_t)room : 0;
+    adl_fetch_progress(file, (int64_t)length);
+    transfer->got += (int64_t)length;
+    if (length && !keep(transfer, bytes, length))
+        return false;
+    return !enough;
+}
+
+/* --- the end */
+
+/* A stream of unknown length has come to its end: now it is known. */
+static void stream_ended(struct adl_transfer *transfer)
+{
+    struct adl_file *file = transfer->file;
+    struct adl_edition *edition = transfer->edition;
+    if (edition != file->edition || file->size >= 0)
+        return;
+    file->size = transfer->at;
+    struct adl_head head = {.key = adl_store_key(file->entry->urls),
+                            .validator = file->validators[0],
+                            .size = file->size,
+                            .block_size = file->engine->store->block_size,
+                            .flags = file->executable ? ADL_HEAD_EXECUTABLE : 0};
+    int error = adl_copy_finish(edition->copy, &head);
+    if (error < 0) {
+        adl_file_error(file, error, "cache: %s", strerror(-error));
+        adl_file_fail(file, error);
+        return;
+    }
+    transfer->end = transfer->at;
+    adl_file_confirm(file);
+    adl_file_publish(file);
+    adl_edition_arrived(edition, 0, INT64_MAX);
+    adl_edition_complete(edition);
+    struct adl_call *call, *next; /* reads behind the end */
+    for (call = TAILQ_FIRST(&file->reads); call; call = next) {
+        next = TAILQ_NEXT(call, link);
+        TAILQ_REMOVE(&file->reads, call, link);
+        adl_edition_read(call);
+    }
+}
+
+static void redirected(struct adl_transfer *transfer, const char *final_url)
+{
+    struct adl_file *file = transfer->file;
+    if (strcmp(final_url, adl_entry_url(file->entry, transfer->mirror)) == 0)
+        return;
+    if (file->final_url && strcmp(file->final_url, final_url) == 0)
+        return;
+    free(file->final_url);
+    file->final_url = strdup(final_url);
+}
+
+/* An answer that came whole, or as far as it was wanted. */
+static void succeeded(struct adl_transfer *transfer)
+{
+    struct adl_file *file = transfer->file;
+    struct adl_engine *engine = file->engine;
+    adl_origin_good(engine->origins, transfer->origin, engine->now);
+    file->failures = file->odd = file->failed_mirrors = 0;
+    file->progress_at = engine->now;
+}
+
+static void settle(struct adl_transfer *transfer, const struct adl_result *result)
+{
+    struct adl_file *file = transfer->file;
+    const struct adl_verdict *verdict = &transfer->verdict;
+    if (!transfer->answered) {
+        adl_fetch_failed(transfer, result->error ? result->error : -EIO, result->transient,
+                         result->reason);
+        return;
+    }
+    switch (verdict->outcome) {
+    case ADL_SPLIT:
+    case ADL_SINGLE:
+        if (transfer->edition && verdict->outcome == ADL_SINGLE && result->error == 0)
+            stream_ended(transfer);
+        if (!transfer->edition || transfer->at >= transfer->end)
+            succeeded(transfer);
+        else
+            adl_fetch_failed(transfer,
+                             result->error && result->error != -ECANCELED ? result->error : -EIO,
+                             true, result->error ? result->reason : "the body is too short");
+        break;
+    case ADL_EMPTY:
+        if (transfer->probe)
+            succeeded(transfer);
+        else
+            adl_file_change(file, "it is empty now");
+        break;
+    case ADL_UNCHANGED:
+        succeeded(transfer);
+        break;
+    case ADL_PLAIN:
+        if (transfer->probe || ++file->odd >= ODD_MAX) {
+            file->plain = true;
+            if (file->known)
+                file->mode = ADL_MODE_SINGLE;
+        } else {
+            adl_fetch_failed(transfer, -EIO, true, verdict->reason);
+        }
+        break;
+    case ADL_CHANGED:
+        break; /* all was done when the head came */
+    default:
+        adl_fetch_failed(transfer, verdict->error, verdict->outcome == ADL_TRANSIENT,
+                         verdict->reason);
+    }
+}
+
+static void done(void *ctx, const struct adl_result *result)
+{
+    struct adl_transfer *transfer = ctx;
+    struct adl_file *file = transfer->file;
+    transfer->get = NULL;
+    file->engine->now = adl_engine_clock();
+    if (transfer->doomed) /* reaped when the round is over */
+        return;
+    if (transfer->probe)
+        file->seconds = result->seconds;
+    if (transfer->answered && result->final_url && transfer->verdict.outcome <= ADL_UNCHANGED)
+        redirected(transfer, result->final_url);
+    settle(transfer, result);
+    if (!transfer->doomed)
+        forget(transfer);
+}
+
+int adl_transfer_start(struct adl_file *file, const struct adl_question *question,
+                       const struct adl_range *range, struct adl_transfer **out)
+{
+    static const struct adl_get_events events = {.head = head, .body = body, .done = done};
+    struct adl_engine *engine = file->engine;
+    const char *home = adl_file_url(file);
+    const char *url = file->final_url && !file->failures ? file->final_url : home;
+    struct adl_transfer *transfer = calloc(1, sizeof(*transfer));
+    if (!transfer)
+        return -ENOMEM;
+    *transfer = (struct adl_transfer){.file = file,
+                                      .origin = adl_origins_of(engine->origins, home, engine->now),
+                                      .question = *question,
+                                      .direct = url != home,
+                                      .mirror = file->mirror,
+                                      .retry_after = -1};
+    const struct adl_validator *validator = &file->validators[file->mirror];
+    if (range) {
+        transfer->at = range->first;
+        transfer->end = range->end;
+        transfer->reason = range->reason;
+        transfer->edition = adl_edition_ref(file->edition);
+        transfer->compare = !question->ranged && !adl_validator_pins(validator);
+    }
+    struct adl_request request = {.url = url,
+                                  .home = home,
+                                  .options = file->entry->options,
+                                  .question = *question,
+                                  .validator = file->known ? validator : NULL};
+    int error = transfer->origin
+                    ? adl_http_get(engine->http, &request, &events, transfer, &transfer->get)
+                    : -ENOMEM;
+    if (error < 0) {
+        if (transfer->edition)
+            adl_edition_unref(transfer->edition);
+        free(transfer);
+        return error;
+    }
+    LIST_INSERT_HEAD(&file->transfers, transfer, link);
+    file->n_transfers++;
+    engine->active++;
+    transfer->origin->active++;
+    *out = transfer;
+    return 0;
+}

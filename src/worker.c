@@ -1,0 +1,106 @@
+/* worker: one thread for what takes seconds: whole-file checksums. It reads the data file by its
+ * fd, touches nothing else, and posts the result to the loop. */
+#include "digest.h"
+#include "engine.h"
+
+#include <errno.h>
+
+struct job {
+    TAILQ_ENTRY(job) link;
+    struct adl_call *call; /* owned: what will be posted */
+    const struct adl_digest *digest;
+    int fd; /* the edition's, which the call's reference keeps open */
+    int64_t size;
+};
+
+struct adl_worker {
+    struct adl_engine *engine;
+    pthread_t thread;
+    bool started;
+    _Atomic bool stop;
+    pthread_mutex_t lock;
+    pthread_cond_t wanted;
+    TAILQ_HEAD(, job) jobs; /* under lock */
+};
+
+static struct job *next(struct adl_worker *worker)
+{
+    pthread_mutex_lock(&worker->lock);
+    while (!worker->stop && TAILQ_EMPTY(&worker->jobs))
+        pthread_cond_wait(&worker->wanted, &worker->lock);
+    struct job *job = worker->stop ? NULL : TAILQ_FIRST(&worker->jobs);
+    if (job)
+        TAILQ_REMOVE(&worker->jobs, job, link);
+    pthread_mutex_unlock(&worker->lock);
+    return job;
+}
+
+static void *work(void *ctx)
+{
+    struct adl_worker *worker = ctx;
+    struct job *job;
+    while ((job = next(worker))) {
+        job->call->result = adl_digest_check(job->digest, job->fd, job->size, &worker->stop);
+        adl_engine_post(worker->engine, job->call);
+        free(job);
+    }
+    return NULL;
+}
+
+struct adl_worker *adl_worker_new(struct adl_engine *engine)
+{
+    struct adl_worker *worker = calloc(1, sizeof(*worker));
+    if (!worker)
+        return NULL;
+    worker->engine = engine;
+    TAILQ_INIT(&worker->jobs);
+    pthread_mutex_init(&worker->lock, NULL);
+    pthread_cond_init(&worker->wanted, NULL);
+    return worker;
+}
+
+void adl_worker_free(struct adl_worker *worker)
+{
+    if (!worker)
+        return;
+    pthread_mutex_lock(&worker->lock);
+    worker->stop = true;
+    pthread_cond_signal(&worker->wanted);
+    pthread_mutex_unlock(&worker->lock);
+    if (worker->started)
+        pthread_join(worker->thread, NULL);
+    struct job *job;
+    while ((job = TAILQ_FIRST(&worker->jobs))) {
+        TAILQ_REMOVE(&worker->jobs, job, link);
+        job->call->result = -ECANCELED;
+        adl_engine_post(worker->engine, job->call);
+        free(job);
+    }
+    pthread_cond_destroy(&worker->wanted);
+    pthread_mutex_destroy(&worker->lock);
+    free(worker);
+}
+
+int adl_worker_digest(struct adl_worker *worker, struct adl_edition *edition,
+                      const struct adl_digest *digest)
+{
+    struct job *job = calloc(1, sizeof(*job));
+    struct adl_call *call = calloc(1, sizeof(*call));
+    if (job && call && !worker->started)
+        worker->started = pthread_create(&worker->thread, NULL, work, worker) == 0;
+    if (!job || !call || !worker->started) {
+        free(job);
+        free(call);
+        return -ENOMEM;
+    }
+    *call = (struct adl_call){.kind = ADL_CALL_DIGESTED, .edition = adl_edition_ref(edition)};
+    *job = (struct job){.call = call,
+                        .digest = digest,
+                        .fd = edition->copy->data,
+                        .size = edition->copy->size};
+    pthread_mutex_lock(&worker->lock);
+    TAILQ_INSERT_TAIL(&worker->jobs, job, link);
+    pthread_cond_signal(&worker->wanted);
+    pthread_mutex_unlock(&worker->lock);
+    return 0;
+}
