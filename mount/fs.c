@@ -1,0 +1,538 @@
+#define FUSE_USE_VERSION 312
+
+#include "fs.h"
+
+#include "xattr.h"
+
+#include <errno.h>
+#include <fuse_lowlevel.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+/* Names change only with the manifest, and that tells the kernel by itself. */
+#define ENTRY_TIMEOUT 3600.0
+
+/* Attributes change with the version, which is another node id: what the kernel keeps of an old
+ * one does no harm, but `stat` should not show an old size for ever. */
+#define ATTR_TIMEOUT 60.0
+
+/* The kernel's readahead for this mount, in KiB: the kernel then asks for 1 MiB at a time instead
+ * of 128 KiB, an eighth of the requests (measured: 1,026 in place of 8,192 for 1 GiB). */
+#define KERNEL_READAHEAD_KIB "1024"
+
+#define XATTR_ROOM 4096
+
+struct adl_fs {
+    const struct adl_fs_options *options;
+    struct adl_engine *engine;
+    const struct adl_manifest *manifest;
+    const struct adl_tree *tree;
+    const struct adl_log *log;
+    struct fuse_session *session;
+    uid_t uid;
+    gid_t gid;
+    time_t born;
+    void (*ready)(void *ctx);
+    void *ready_ctx;
+};
+
+static uint32_t number_of(fuse_ino_t ino)
+{
+    return (uint32_t)ino;
+}
+
+static uint32_t version_of(fuse_ino_t ino)
+{
+    return (uint32_t)(ino >> 32);
+}
+
+static fuse_ino_t ino_of(uint32_t number, uint32_t version)
+{
+    return (fuse_ino_t)version << 32 | number;
+}
+
+static struct adl_fs *fs_of(fuse_req_t req)
+{
+    return fuse_req_userdata(req);
+}
+
+/* --- attributes */
+
+static void fill_dir(const struct adl_fs *fs, uint32_t number, struct stat *st)
+{
+    *st = (struct stat){.st_ino = number,
+                        .st_mode = S_IFDIR | 0555,
+                        .st_nlink = 2 + adl_tree_node(fs->tree, number)->dirs,
+                        .st_uid = fs->uid,
+                        .st_gid = fs->gid,
+                        .st_blksize = 4096,
+                        .st_mtim.tv_sec = fs->born,
+                        .st_ctim.tv_sec = fs->born,
+                        .st_atim.tv_sec = fs->born};
+}
+
+static void fill_file(const struct adl_fs *fs, uint32_t number, const struct adl_attr *attr,
+                      struct stat *st)
+{
+    int64_t size = attr->size < 0 ? 0 : attr->size;
+    time_t mtime = attr->mtime == ADL_TIME_UNKNOWN ? fs->born : attr->mtime;
+    *st = (struct stat){.st_ino = number,
+                        .st_mode = S_IFREG | (fs->options->exec || attr->executable ? 0555 : 0444),
+                        .st_nlink = 1,
+                        .st_uid = fs->uid,
+                        .st_gid = fs->gid,
+                        .st_size = size,
+                        .st_blocks = size / 512 + (size % 512 != 0),
+                        .st_blksize = 4096,
+                        .st_mtim.tv_sec = mtime,
+                        .st_ctim.tv_sec = mtime,
+                        .st_atim.tv_sec = mtime};
+}
+
+/* --- requests that wait */
+
+static void interrupted(fuse_req_t req, void *data)
+{
+    adl_engine_cancel(fs_of(req)->engine, (uint64_t)(uintptr_t)data);
+}
+
+/* A ticket with which the kernel's interrupt finds the call. 0: it was interrupted already, and
+ * the answer was given. */
+static uint64_t ticket_for(fuse_req_t req)
+{
+    uint64_t ticket = adl_engine_ticket(fs_of(req)->engine);
+    fuse_req_interrupt_func(req, interrupted, (void *)(uintptr_t)ticket);
+    if (!fuse_req_interrupted(req))
+        return ticket;
+    fuse_reply_err(req, EINTR);
+    return 0;
+}
+
+/* What a waiting request needs when its answer comes. */
+struct pending {
+    fuse_req_t req;
+    fuse_ino_t ino;
+    char name[64];
+    size_t size;
+    struct fuse_file_info info;
+};
+
+static struct pending *pend(fuse_req_t req, fuse_ino_t ino)
+{
+    struct pending *pending = calloc(1, sizeof(*pending));
+    if (!pending) {
+        fuse_reply_err(req, ENOMEM);
+        return NULL;
+    }
+    pending->req = req;
+    pending->ino = ino;
+    return pending;
+}
+
+/* --- names */
+
+static void on_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+    struct adl_fs *fs = fs_of(req);
+    uint32_t number = adl_tree_lookup(fs->tree, number_of(parent), name, strlen(name));
+    struct fuse_entry_param entry = {.entry_timeout = ENTRY_TIMEOUT};
+    if (number == ADL_NO_NODE) {
+        fuse_reply_entry(req, &entry); /* ino 0: not there, and that may be remembered */
+        return;
+    }
+    const struct adl_node *node = adl_tree_node(fs->tree, number);
+    entry.ino = number;
+    if (node->entry == ADL_NO_ENTRY) {
+        entry.attr_timeout = ENTRY_TIMEOUT;
+        fill_dir(fs, number, &entry.attr);
+    } else {
+        /* A name costs no network: attributes that are not known expire at once. */
+        struct adl_attr attr = {.size = -1, .mtime = ADL_TIME_UNKNOWN};
+        if (adl_file_known(fs->engine, node->entry, &attr) && attr.size >= 0)
+            entry.attr_timeout = ATTR_TIMEOUT;
+        entry.ino = ino_of(number, attr.version);
+        fill_file(fs, number, &attr, &entry.attr);
+    }
+    fuse_reply_entry(req, &entry);
+}
+
+static void on_forget(fuse_req_t req, fuse_ino_t ino, uint64_t count)
+{
+    (void)ino, (void)count; /* node ids are computed, nothing is kept for them */
+    fuse_reply_none(req);
+}
+
+static void on_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets)
+{
+    (void)count, (void)forgets;
+    fuse_reply_none(req);
+}
+
+static void on_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
+{
+    (void)ino;
+    info->cache_readdir = 1;
+    info->keep_cache = 1;
+    fuse_reply_open(req, info);
+}
+
+/* Offsets: 0 is ".", 1 "..", then the children in order. */
+static const char *dir_entry(const struct adl_fs *fs, uint32_t number, uint64_t at, struct stat *st)
+{
+    const struct adl_node *dir = adl_tree_node(fs->tree, number);
+    *st = (struct stat){.st_mode = S_IFDIR, .st_ino = number};
+    if (at == 0)
+        return ".";
+    if (at == 1) {
+        st->st_ino = dir->parent;
+        return "..";
+    }
+    if (at - 2 >= dir->count)
+        return NULL;
+    uint32_t child = adl_tree_child(fs->tree, number, (uint32_t)(at - 2));
+    const struct adl_node *node = adl_tree_node(fs->tree, child);
+    st->st_ino = child;
+    st->st_mode = node->entry == ADL_NO_ENTRY ? S_IFDIR : S_IFREG;
+    return node->name;
+}
+
+static void on_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+                       struct fuse_file_info *info)
+{
+    (void)info;
+    struct adl_fs *fs = fs_of(req);
+    char *buffer = malloc(size);
+    if (!buffer) {
+        fuse_reply_err(req, ENOMEM);
+        return;
+    }
+    size_t used = 0;
+    struct stat st;
+    const char *name;
+    for (uint64_t at = (uint64_t)offset; (name = dir_entry(fs, number_of(ino), at, &st)); at++) {
+        size_t length =
+            fuse_add_direntry(req, buffer + used, size - used, name, &st, (off_t)at + 1);
+        if (length > size - used)
+            break;
+        used += length;
+    }
+    fuse_reply_buf(req, buffer, used);
+    free(buffer);
+}
+
+/* --- files */
+
+static void stat_done(void *ctx, int error, const struct adl_attr *attr)
+{
+    struct pending *pending = ctx;
+    struct stat st;
+    if (error < 0) {
+        fuse_reply_err(pending->req, -error);
+    } else {
+        fill_file(fs_of(pending->req), number_of(pending->ino), attr, &st);
+        fuse_reply_attr(pending->req, &st, attr->size >= 0 ? ATTR_TIMEOUT : 0);
+    }
+    free(pending);
+}
+
+static void on_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
+{
+    (void)info;
+    struct adl_fs *fs = fs_of(req);
+    const struct adl_node *node = adl_tree_node(fs->tree, number_of(ino));
+    struct stat st;
+    struct adl_attr attr;
+    if (node->entry == ADL_NO_ENTRY) {
+        fill_dir(fs, number_of(ino), &st);
+        fuse_reply_attr(req, &st, ENTRY_TIMEOUT);
+        return;
+    }
+    if (adl_file_known(fs->engine, node->entry, &attr) && attr.version == version_of(ino)) {
+        fill_file(fs, number_of(ino), &attr, &st);
+        fuse_reply_attr(req, &st, attr.size >= 0 ? ATTR_TIMEOUT : 0);
+        return;
+    }
+    uint64_t ticket = ticket_for(req);
+    struct pending *pending = ticket ? pend(req, ino) : NULL;
+    if (pending)
+        adl_file_stat(fs->engine, ticket, node->entry, version_of(ino), stat_done, pending);
+}
+
+static void open_done(void *ctx, int error, struct adl_handle *handle, const struct adl_attr *attr)
+{
+    (void)attr;
+    struct pending *pending = ctx;
+    if (error < 0) {
+        fuse_reply_err(pending->req, -error);
+    } else {
+        pending->info.fh = (uint64_t)(uintptr_t)handle;
+        pending->info.direct_io = adl_handle_direct(handle);
+        /* A version's bytes never change: pages of an earlier open are as good as new. */
+        pending->info.keep_cache = !pending->info.direct_io;
+        if (fuse_reply_open(pending->req, &pending->info) == -ENOENT)
+            adl_file_release(handle); /* interrupted meanwhile: no release will come */
+    }
+    free(pending);
+}
+
+static void on_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
+{
+    struct adl_fs *fs = fs_of(req);
+    if ((info->flags & O_ACCMODE) != O_RDONLY) {
+        fuse_reply_err(req, EROFS);
+        return;
+    }
+    uint64_t ticket = ticket_for(req);
+    struct pending *pending = ticket ? pend(req, ino) : NULL;
+    if (!pending)
+        return;
+    pending->info = *info;
+    adl_file_open(fs->engine, ticket, adl_tree_node(fs->tree, number_of(ino))->entry,
+                  version_of(ino), open_done, pending);
+}
+
+static struct adl_handle *handle_of(const struct fuse_file_info *info)
+{
+    return (struct adl_handle *)(uintptr_t)info->fh;
+}
+
+static void read_done(void *ctx, int error, int fd, int64_t offset, size_t length)
+{
+    fuse_req_t req = ctx;
+    if (error < 0) {
+        fuse_reply_err(req, -error);
+        return;
+    }
+    struct fuse_bufvec bytes = FUSE_BUFVEC_INIT(length);
+    bytes.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
+    bytes.buf[0].fd = fd;
+    bytes.buf[0].pos = offset;
+    fuse_reply_data(req, &bytes, 0);
+}
+
+static void on_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+                    struct fuse_file_info *info)
+{
+    (void)ino;
+    uint64_t ticket = ticket_for(req);
+    if (ticket)
+        adl_file_read(handle_of(info), ticket, offset, size, read_done, req);
+}
+
+static void on_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
+{
+    (void)ino;
+    adl_file_release(handle_of(info));
+    fuse_reply_err(req, 0);
+}
+
+static void on_statfs(fuse_req_t req, fuse_ino_t ino)
+{
+    (void)ino;
+    const struct adl_fs *fs = fs_of(req);
+    struct statvfs st = {.f_bsize = 4096,
+                         .f_frsize = 4096,
+                         .f_files = fs->manifest->count,
+                         .f_namemax = 255,
+                         .f_flag = ST_RDONLY};
+    struct adl_attr attr;
+    for (size_t i = 0; i < fs->manifest->count; i++)
+        if (adl_file_known(fs->engine, (uint32_t)i, &attr) && attr.size > 0)
+            st.f_blocks += (fsblkcnt_t)attr.size / 4096 + 1;
+    fuse_reply_statfs(req, &st);
+}
+
+/* --- extended attributes */
+
+/* The kernel asks for the length first (size 0), then for the value. */
+static void reply_xattr(fuse_req_t req, size_t size, const char *value, int length)
+{
+    if (length < 0)
+        fuse_reply_err(req, -length);
+    else if (size == 0)
+        fuse_reply_xattr(req, (size_t)length);
+    else if ((size_t)length > size || length > XATTR_ROOM)
+        fuse_reply_err(req, ERANGE);
+    else
+        fuse_reply_buf(req, value, (size_t)length);
+}
+
+static void xattr_done(void *ctx, const struct adl_report *report)
+{
+    struct pending *pending = ctx;
+    char value[XATTR_ROOM];
+    int length = -ENOMEM;
+    if (report && pending->name[0])
+        length = adl_xattr_of_file(pending->name, report, value, sizeof(value));
+    else if (report)
+        length = (int)adl_xattr_list_file(report, value, sizeof(value));
+    reply_xattr(pending->req, pending->size, value, length);
+    free(pending);
+}
+
+static void ask_report(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+{
+    struct adl_fs *fs = fs_of(req);
+    struct pending *pending = pend(req, ino);
+    if (!pending)
+        return;
+    snprintf(pending->name, sizeof(pending->name), "%s", name);
+    pending->size = size;
+    adl_file_report(fs->engine, adl_tree_node(fs->tree, number_of(ino))->entry, xattr_done,
+                    pending);
+}
+
+static bool is_file(const struct adl_fs *fs, fuse_ino_t ino)
+{
+    return adl_tree_node(fs->tree, number_of(ino))->entry != ADL_NO_ENTRY;
+}
+
+static void on_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+{
+    char value[XATTR_ROOM];
+    if (is_file(fs_of(req), ino) && adl_xattr_is_file(name))
+        ask_report(req, ino, name, size);
+    else if (ino == FUSE_ROOT_ID && adl_xattr_is_root(name))
+        reply_xattr(req, size, value, adl_xattr_of_root(name, value, sizeof(value)));
+    else
+        fuse_reply_err(req, ENODATA);
+}
+
+static void on_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
+{
+    char value[XATTR_ROOM];
+    if (is_file(fs_of(req), ino))
+        ask_report(req, ino, "", size);
+    else if (ino == FUSE_ROOT_ID)
+        reply_xattr(req, size, value, (int)adl_xattr_list_root(value, sizeof(value)));
+    else
+        reply_xattr(req, size, value, 0);
+}
+
+/* --- the session */
+
+static void on_init(void *ctx, struct fuse_conn_info *conn)
+{
+    (void)ctx;
+    conn->want |= conn->capable & (FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
+                                   FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_ASYNC_READ);
+    conn->max_background = 64;
+    conn->congestion_threshold = 48;
+    conn->time_gran = 1000000000; /* HTTP dates are seconds */
+}
+
+static const struct fuse_lowlevel_ops operations = {
+    .init = on_init,
+    .lookup = on_lookup,
+    .forget = on_forget,
+    .forget_multi = on_forget_multi,
+    .getattr = on_getattr,
+    .opendir = on_opendir,
+    .readdir = on_readdir,
+    .open = on_open,
+    .read = on_read,
+    .release = on_release,
+    .statfs = on_statfs,
+    .getxattr = on_getxattr,
+    .listxattr = on_listxattr,
+};
+
+static void raise_kernel_readahead(const struct adl_fs *fs, dev_t dev)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", major(dev), minor(dev));
+    FILE *file = fopen(path, "we");
+    bool raised = file && fputs(KERNEL_READAHEAD_KIB, file) >= 0;
+    if (file && fclose(file) != 0)
+        raised = false;
+    if (!raised)
+        adl_log(fs->log, ADL_DEBUG, "%s could not be set: the kernel's readahead stays as it is",
+                path);
+}
+
+/* The mount is usable once it answers; only then does the kernel take its readahead. */
+static void *greet(void *ctx)
+{
+    struct adl_fs *fs = ctx;
+    struct stat st;
+    if (stat(fs->options->mountpoint, &st) == 0)
+        raise_kernel_readahead(fs, st.st_dev);
+    fs->ready(fs->ready_ctx);
+    return NULL;
+}
+
+static int serve(struct adl_fs *fs)
+{
+    pthread_t greeter;
+    struct fuse_loop_config *config = fuse_loop_cfg_create();
+    if (!config)
+        return -ENOMEM;
+    int error = -pthread_create(&greeter, NULL, greet, fs);
+    bool greeted = error == 0;
+    if (greeted) {
+        int signalled = fuse_session_loop_mt(fs->session, config);
+        error = signalled < 0 ? signalled : 0;
+    }
+    fuse_session_unmount(fs->session);
+    adl_engine_stop(fs->engine); /* whoever waits is answered while there is a session */
+    if (greeted)
+        pthread_join(greeter, NULL);
+    fuse_loop_cfg_destroy(config);
+    return error;
+}
+
+static int add_options(const struct adl_fs_options *options, struct fuse_args *args)
+{
+    char *all = NULL, *name = NULL;
+    int error = -ENOMEM;
+    if (asprintf(&name, "fsname=%s", options->source) < 0)
+        return -ENOMEM;
+    if (fuse_opt_add_opt(&all, "ro,nosuid,nodev,default_permissions,subtype=adlfs") == 0 &&
+        (!options->allow_other || fuse_opt_add_opt(&all, "allow_other") == 0) &&
+        fuse_opt_add_opt_escaped(&all, name) == 0 && fuse_opt_add_arg(args, "adlfs") == 0 &&
+        fuse_opt_add_arg(args, "-o") == 0 && fuse_opt_add_arg(args, all) == 0)
+        error = 0;
+    free(all);
+    free(name);
+    return error;
+}
+
+int adl_fs_run(const struct adl_fs_options *options, struct adl_engine *engine,
+               const struct adl_manifest *manifest, const struct adl_tree *tree,
+               const struct adl_log *log, void (*ready)(void *ctx), void *ctx)
+{
+    struct adl_fs fs = {.options = options,
+                        .engine = engine,
+                        .manifest = manifest,
+                        .tree = tree,
+                        .log = log,
+                        .uid = getuid(),
+                        .gid = getgid(),
+                        .born = time(NULL),
+                        .ready = ready,
+                        .ready_ctx = ctx};
+    struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+    int error = add_options(options, &args);
+    if (error == 0)
+        fs.session = fuse_session_new(&args, &operations, sizeof(operations), &fs);
+    fuse_opt_free_args(&args);
+    if (!fs.session)
+        return error < 0 ? error : -EINVAL;
+
+    if (fuse_set_signal_handlers(fs.session) != 0) {
+        error = -EIO;
+    } else if (fuse_session_mount(fs.session, options->mountpoint) != 0) {
+        error = errno ? -errno : -EIO;
+        fuse_remove_signal_handlers(fs.session);
+    } else {
+        error = serve(&fs);
+        fuse_remove_signal_handlers(fs.session);
+    }
+    fuse_session_destroy(fs.session);
+    return error;
+}
