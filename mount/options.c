@@ -307,7 +307,7 @@ static int set_number(const struct parse *parse, const struct option *option, co
     return 0;
 }
 
-static int parse_list(const struct parse *parse, const char *list);
+static int parse_list(const struct parse *outer, const char *list);
 
 /* `value` of a flag is not looked at. */
 static int set_value(const struct parse *parse, const struct option *option, const char *value)
