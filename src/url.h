@@ -14,8 +14,9 @@ bool adl_url_valid(const char *url);
 int adl_url_origin(const char *url, char *out, size_t room);
 
 /* The URL as it may be shown: userinfo removed, the query's text replaced by "?..." and the
- * fragment dropped, since either may carry a signature. Control characters are escaped as %XX.
- * Returns a string that the caller frees, NULL without memory. */
+ * fragment dropped, since either may carry a signature. Control characters are escaped as %XX. Of
+ * what is not a valid http(s) URL only scheme and host are shown, and less where a secret could
+ * stand in their place. Returns a string that the caller frees, NULL without memory. */
 char *adl_url_redact(const char *url);
 
 /* The file name that a URL suggests: the last non-empty part of the path, percent-decoded, '/' in
