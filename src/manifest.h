@@ -6,9 +6,15 @@
  * line of its URIs. Lines end in LF or CRLF; the last may lack it; a UTF-8 byte order mark is
  * skipped. A line is bytes: names may be anything but NUL.
  *
+ * Paths are rooted at the mount: dir= joined with out=, else with the name that the first URL
+ * suggests. Slashes at the front of both and at the end of dir= say nothing; empty parts, "." and
+ * "..", NUL, parts of more than 255 bytes and paths of more than 4096 are errors. Of an option
+ * given twice the later one counts, with a warning. Options that only aria2 knows are ignored, with
+ * a warning for each in a manifest; names that neither knows are errors.
+ *
  * Reading goes on after a wrong line, so that all of them can be told at once, in bounded memory:
- * a line longer than ADL_LINE_MAX is one problem and is skipped; after ADL_PROBLEMS_MAX errors the
- * rest is not read.
+ * a line longer than ADL_LINE_MAX is one problem and is skipped; after ADL_PROBLEMS_MAX errors one
+ * more says so, and the rest is not read. After as many warnings one says that there are others.
  *
  * No room here looks at the disk or the network but adl_manifest_read(), which reads its fd. */
 #ifndef ADL_MANIFEST_H
@@ -23,7 +29,15 @@
 #define ADL_PROBLEMS_MAX 100
 #define ADL_TIME_UNKNOWN INT64_MIN
 
-enum adl_digest_kind { ADL_DIGEST_NONE, ADL_MD5, ADL_SHA1, ADL_SHA224, ADL_SHA256, ADL_SHA384, ADL_SHA512 };
+enum adl_digest_kind {
+    ADL_DIGEST_NONE,
+    ADL_MD5,
+    ADL_SHA1,
+    ADL_SHA224,
+    ADL_SHA256,
+    ADL_SHA384,
+    ADL_SHA512
+};
 
 struct adl_digest {
     enum adl_digest_kind kind;
@@ -35,13 +49,14 @@ struct adl_entry_options {
     const char **headers; /* "Name: value" lines, NULL-terminated; NULL for none */
     const char *referer, *user_agent, *user, *password; /* NULL: not given */
     struct adl_digest checksum;
-    unsigned max_connections; /* the smaller of split= and max-connection-per-server=; 0: not given */
+    unsigned
+        max_connections; /* the smaller of split= and max-connection-per-server=; 0: not given */
 };
 
 struct adl_entry {
-    const char *path;                        /* below the mount, no leading '/', clean: see above */
-    const char *urls;                        /* n_urls strings, one after the other, each with its NUL */
-    const struct adl_entry_options *options; /* NULL where nothing was given */
+    const char *path; /* below the mount, no leading '/', clean: see above */
+    const char *urls; /* n_urls strings, one after the other, each with its NUL */
+    const struct adl_entry_options *options; /* NULL where nothing was given; may be shared */
     int64_t size;                            /* bytes; -1: not given */
     int64_t mtime;                           /* Unix time, s; ADL_TIME_UNKNOWN: not given */
     uint32_t line;                           /* where its URIs stand, from 1 */
@@ -57,7 +72,8 @@ struct adl_manifest {
 };
 
 /* Told of each problem: `level` is ADL_ERROR (the line cannot be used) or ADL_WARNING (it was used,
- * something in it was ignored). `line` counts from 1. The text is without file and line. */
+ * something in it was ignored). `line` counts from 1. The text is without file and line, in
+ * printable characters, and without secrets: no userinfo, query, header or password is in it. */
 struct adl_problems {
     void (*tell)(void *ctx, enum adl_level level, uint64_t line, const char *text);
     void *ctx;
