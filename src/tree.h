@@ -7,7 +7,9 @@
  *
  * Equal paths, a file where a directory is, and a directory where a file is: the later one gets
  * " (2)", " (3)", ... before its extension, in manifest order, with a warning. (A file in the place
- * of a directory is the one that is renamed, whichever came first.) */
+ * of a directory is the one that is renamed, whichever came first.) What the extension is, and that
+ * the name stays within 255 bytes: adl_name_fit(). After ADL_PROBLEMS_MAX warnings one says that
+ * there are others. */
 #ifndef ADL_TREE_H
 #define ADL_TREE_H
 
