@@ -180,6 +180,7 @@ struct adl_engine {
     unsigned active;  /* transfers under way */
     int64_t now;      /* ms, of this round */
     int64_t flush_at; /* ms: when dirty sidecars are written; INT64_MAX: none are */
+    int64_t unrecorded; /* bytes written since then */
     int64_t wake_at;  /* ms: when something else is due */
     uint64_t random;
     uint64_t cancelled[64]; /* tickets cancelled before their call arrived */

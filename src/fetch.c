@@ -445,6 +445,7 @@ static void flush(struct adl_engine *engine)
     if (engine->now < engine->flush_at)
         return;
     engine->flush_at = INT64_MAX;
+    engine->unrecorded = 0;
     LIST_FOREACH(edition, &engine->editions, all)
     {
         struct adl_sidecar *sidecar = edition->copy->sidecar;

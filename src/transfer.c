@@ -9,8 +9,10 @@
 /* The body of an answer that nobody wants is read to its end up to here, to keep the connection. */
 #define DRAIN_MAX (64 << 10)
 
-/* What finished is recorded this often: all that a kill can lose. */
-#define FLUSH_MS 1000
+/* What finished is recorded after this long or this much, whichever comes first: all that a kill
+ * can lose. A page of the sidecar, 4 KiB, stands for 31 MiB of data, so this costs nothing. */
+#define FLUSH_MS    1000
+#define FLUSH_BYTES (4 << 20)
 
 /* This many answers in a row that make no sense for a range, and the file is streamed. */
 #define ODD_MAX 3
@@ -177,6 +179,15 @@ static bool same_as_before(struct adl_transfer *transfer, const char *bytes, siz
     return true;
 }
 
+static void note_written(struct adl_engine *engine, int64_t bytes)
+{
+    engine->unrecorded += bytes;
+    if (engine->flush_at == INT64_MAX)
+        engine->flush_at = engine->now + FLUSH_MS;
+    if (engine->unrecorded >= FLUSH_BYTES)
+        engine->flush_at = engine->now;
+}
+
 static bool keep(struct adl_transfer *transfer, const void *bytes, size_t length)
 {
     struct adl_file *file = transfer->file;
@@ -196,8 +207,7 @@ static bool keep(struct adl_transfer *transfer, const void *bytes, size_t length
         adl_edition_sniff(file, bytes, length);
     int64_t first = transfer->at;
     transfer->at += (int64_t)length;
-    if (file->engine->flush_at == INT64_MAX)
-        file->engine->flush_at = file->engine->now + FLUSH_MS;
+    note_written(file->engine, (int64_t)length);
     adl_edition_arrived(edition, first, transfer->at);
     if (!complete && edition->copy->size >= 0 && adl_copy_complete(edition->copy))
         adl_edition_complete(edition);
