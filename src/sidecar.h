@@ -10,16 +10,19 @@
  * restarted since, or the data file was touched since it was recorded: only its checksum can tell);
  * trusted. `claimed` includes `trusted`. Blocks are claimed or trusted at load:
  *
- *   trusted   the page was written in this boot with every block of it trusted, and the head says
- *             that the data file was left in this boot with the inode number and ctime that it has
+ *   trusted   the page carries the head's epoch, and the head says that the data file was left in
+ *             this boot with the inode number and ctime that it has
  *   claimed   any other block whose bit is set in a page that is in order
  *
- * A page is written with this boot's id only if all blocks that are set in it are trusted;
- * otherwise it keeps the boot id that it had, and its new blocks will be verified after the next
- * load: that costs a checksum, never a byte.
+ * The epoch is a random number. A page is written with it only if all blocks that are set in it are
+ * trusted, else with 0: its blocks will be verified after the next load, which costs a checksum,
+ * never a byte. A load that finds the data file left as the head says goes on with the head's epoch;
+ * any other begins a new one, so that no page that lies on the disk is trusted until it was written
+ * again. While a sidecar is in use its head does not say how the data file was left: who is killed
+ * leaves nothing that is trusted.
  *
- * Nothing here is fsync'ed: after a power cut the checksums tell. Threads: one owner writes;
- * `claimed`, `trusted` and the sums of claimed blocks may be read by any thread. */
+ * Nothing here is fsync'ed: after a power cut the boot id and the checksums tell. Threads: one owner
+ * writes; `claimed`, `trusted` and the sums of claimed blocks may be read by any thread. */
 #ifndef ADL_SIDECAR_H
 #define ADL_SIDECAR_H
 
@@ -49,23 +52,30 @@ struct adl_head {
 struct adl_sidecar {
     struct adl_head head;
     struct adl_bitmap claimed, trusted; /* one bit a block */
-    uint64_t *sums;                     /* owned: XXH3-64 of each claimed block's bytes */
+    _Atomic uint64_t *sums;             /* owned: XXH3-64 of each claimed block's bytes */
     uint64_t blocks;
     /* private to sidecar.c */
     int fd;                             /* owned; -1: nothing is written (a private copy) */
     uint64_t random;                    /* seed of the pages' checksums */
     struct adl_bitmap dirty;            /* one bit a page */
-    unsigned char (*boots)[ADL_BOOT_ID_SIZE]; /* owned, one a page: boot id on disk, 0 for none */
+    uint64_t epoch;                     /* of the pages whose blocks are all trusted */
     unsigned char boot[ADL_BOOT_ID_SIZE];
     bool head_dirty;
 };
+
+/* Whether both are of one version: the same size and validator. */
+bool adl_head_same(const struct adl_head *a, const struct adl_head *b);
+
+/* How many blocks such a file has; the last one may be short. size >= 0, block_size > 0. */
+uint64_t adl_head_blocks(const struct adl_head *head);
 
 /* The head of KEY.map alone, without a lock: what is known of a file without asking the origin.
  * 0, -ENOENT (none, damaged, of another version of the format, or of another key), -errno. */
 int adl_sidecar_peek(const struct adl_store *store, const struct adl_key *key, struct adl_head *out);
 
 /* Writes a head alone, for a file that was asked about but never read, unless a sidecar is there
- * that says the same size and validator. -EWOULDBLOCK when somebody has it locked. 0 or -errno. */
+ * that says the same size and validator. What was cached of another version is dropped. A
+ * block_size of 0 stands for the store's. -EWOULDBLOCK when somebody has it locked. 0 or -errno. */
 int adl_sidecar_note(const struct adl_store *store, const struct adl_head *head);
 
 /* Takes over `fd` (open for reading and writing, locked by the caller), reads what is there and
@@ -83,6 +93,9 @@ int adl_sidecar_new(const struct adl_store *store, const struct adl_head *head, 
 /* Writes what is dirty if it can, with data's inode and ctime when `data` >= 0 (the data file is
  * left: nobody writes to it any more), and frees. */
 void adl_sidecar_close(struct adl_sidecar *sidecar, int data);
+
+/* Goes on in memory only: gives its fd back, and the lock with it. Owner. */
+void adl_sidecar_detach(struct adl_sidecar *sidecar);
 
 /* The block is here, with this checksum of its bytes (as many as the block has; the last one may
  * be short). Owner. */
