@@ -83,7 +83,9 @@ struct adl_quote adl_quote(const char *text, size_t length)
             at++;
         }
     }
-    strcpy(quote.text + used, at < length ? more : "");
+    quote.text[used] = '\0';
+    if (at < length)
+        memcpy(quote.text + used, more, sizeof(more));
     return quote;
 }
 

@@ -5,7 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Whether `url` is an absolute http or https URL with a host, without control characters or spaces. */
+/* Whether `url` is an absolute http or https URL with a host, without control characters or
+ * spaces. */
 bool adl_url_valid(const char *url);
 
 /* The part that names the server: scheme, host and port, lower-cased, default port made explicit
