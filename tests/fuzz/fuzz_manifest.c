@@ -82,7 +82,7 @@ static void check_entry(const struct adl_entry *entry)
         must(strchr(*header, ':') && !strpbrk(*header, "\r\n"));
 }
 
-/* Every node is found under its name in its parent, which is a directory, and every entry has one. */
+/* Every node is found under its name in its parent, which is a directory; every entry has one. */
 static void check_tree(const struct adl_manifest *manifest)
 {
     unsigned errors = 0;
