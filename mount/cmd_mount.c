@@ -83,7 +83,7 @@ static int start_engine(struct job *job)
     if (r < 0)
         adl_log(&job->logger.log, ADL_ERROR, "cannot use the cache directory %s: %s%s",
                 settings->cache_dir ? settings->cache_dir : "(the default)", strerror(-r),
-                r == -EPERM ? " (it must be yours alone: mode 0700)" : "");
+                r == -EPERM ? " (it must be yours, and writable for you alone)" : "");
     return r;
 }
 

@@ -92,8 +92,9 @@ static int open_directory(const char *path, const struct adl_log *log)
         return -errno;
     if (!S_ISDIR(st.st_mode))
         return -ENOTDIR;
-    if (st.st_uid != geteuid() || (st.st_mode & 077) != 0) {
-        adl_log(log, ADL_ERROR, "%s: the cache directory must be yours alone (mode 0700)", path);
+    if (st.st_uid != geteuid() || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+        adl_log(log, ADL_ERROR, "%s: the cache directory must be yours, and writable for you alone",
+                path);
         return -EPERM;
     }
     return steal_fd(&fd);

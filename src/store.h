@@ -2,7 +2,8 @@
  *
  * One data file and one sidecar for each URL, named by the XXH3-128 of the URL in 32 hex digits:
  * KEY.data and KEY.map, flat in the directory. The directory is the user's alone: made with mode
- * 0700, refused when it is a symbolic link, belongs to somebody else or is open to others. */
+ * 0700, refused when it is a symbolic link, belongs to somebody else or may be written to by others
+ * (its files have mode 0600: who may only list it learns nothing but hashes). */
 #ifndef ADL_STORE_H
 #define ADL_STORE_H
 
@@ -29,7 +30,7 @@ struct adl_store {
 };
 
 /* Opens `path`, making it and its missing parents. block_size as above, else -EINVAL. -EPERM
- * when it is somebody else's or open to others, -ELOOP for a symbolic link, -ENOTDIR, -errno. */
+ * when it is somebody else's or writable for others, -ELOOP for a symbolic link, -ENOTDIR, -errno. */
 int adl_store_open(const char *path, uint32_t block_size, enum adl_allocate allocate,
                    const struct adl_log *log, struct adl_store **out);
 void adl_store_free(struct adl_store *store);

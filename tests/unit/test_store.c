@@ -51,15 +51,15 @@ static void missing_directories_are_made_for_the_user_alone(void **state)
     }
 }
 
-static void a_directory_open_to_others_is_refused(void **state)
+static void a_directory_that_others_may_write_to_is_refused(void **state)
 {
     struct scratch *scratch = *state;
     struct adl_store *store;
+    assert_int_equal(chmod(scratch->path, 0770), 0);
+    assert_int_equal(try_open(scratch->path, &store), -EPERM);
+    assert_int_equal(chmod(scratch->path, 0703), 0);
+    assert_int_equal(try_open(scratch->path, &store), -EPERM);
     assert_int_equal(chmod(scratch->path, 0755), 0);
-    assert_int_equal(try_open(scratch->path, &store), -EPERM);
-    assert_int_equal(chmod(scratch->path, 0701), 0);
-    assert_int_equal(try_open(scratch->path, &store), -EPERM);
-    assert_int_equal(chmod(scratch->path, 0700), 0);
     assert_int_equal(try_open(scratch->path, &store), 0);
     adl_store_free(store);
 }
@@ -260,7 +260,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(missing_directories_are_made_for_the_user_alone, setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(a_directory_open_to_others_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_directory_that_others_may_write_to_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(somebody_elses_directory_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_no_directory_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(odd_block_sizes_are_refused, setup, teardown),
