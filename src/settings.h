@@ -11,7 +11,7 @@
 #define ADL_REVALIDATE_NEVER (-1)
 
 struct adl_settings {
-    const char *cache_dir;       /* NULL: $XDG_CACHE_HOME/adlfs, or ~/.cache/adlfs */
+    const char *cache_dir; /* NULL: $XDG_CACHE_HOME/adlfs, or ~/.cache/adlfs */
     enum adl_allocate allocate;
     uint32_t block_size;         /* bytes, a power of two, 4 KiB .. 16 MiB */
     int64_t revalidate;          /* s an answer stays good for; 0: always ask; or NEVER */
