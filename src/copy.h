@@ -16,6 +16,7 @@
 #include "sidecar.h"
 #include "store.h"
 
+#include <stdatomic.h>
 #include <xxhash.h>
 
 struct adl_copy {
@@ -23,7 +24,7 @@ struct adl_copy {
     struct adl_sidecar *sidecar; /* owned; its size is 0 blocks while the size is unknown */
     struct adl_extents partial;  /* bytes that are here of blocks that are not. Loop */
     int data;                    /* owned: the data file, open for reading and writing */
-    int64_t size;                /* bytes; -1 while unknown (then only `partial` is used) */
+    _Atomic int64_t size;        /* bytes; -1 while unknown (then only `partial` is used); set last */
     uint32_t block_size;
     bool named;                  /* has files in the store and their lock; else unlinked, private */
 };
@@ -33,19 +34,22 @@ struct adl_copy {
 struct adl_run {
     XXH3_state_t *state; /* owned, made at need */
     int64_t next;        /* the byte that it expects; the state covers [start of its block, next) */
-    bool valid;
+    bool valid;          /* ... and this transfer wrote all of them itself */
 };
 void adl_run_free(struct adl_run *run);
 
-/* Opens the cached copy of `want` (key, size, validator, block_size ignored where a copy exists),
- * or makes a new one.
+/* Opens the cached copy of `want`, or makes a new one.
  *
  *   resume   a copy under this key with the same size and validator is taken up; else it is dropped
+ *
+ * A copy that is taken up keeps its block size and its flags; want's flags are added, its url and a
+ * later checked_at replace. A new copy has want's block size (0: the store's; -EINVAL for one that
+ * the store does not allow) and is never ADL_HEAD_DIGESTED.
  *
  * When another process (or another open copy) holds the lock, or want->size is -1, or the store
  * cannot be written to, the copy is private: an unlinked file in the store, with everything missing
  * (named = false; the reason is logged when it is not the unknown size). ADL_ALLOCATE_FULL reserves
- * the space: -ENOSPC. 0 or -errno. Loop. */
+ * the space: -ENOSPC. 0 or -errno (also when no private file can be made). Loop. */
 int adl_copy_open(struct adl_store *store, const struct adl_head *want, bool resume,
                   struct adl_copy **out);
 
@@ -56,13 +60,17 @@ void adl_copy_close(struct adl_copy *copy);
 void adl_copy_unlink(struct adl_copy *copy);
 
 /* Writes bytes that arrived, sets the blocks that they complete. [offset, offset + length) lies
- * within the size where it is known. Bytes of complete blocks are not written again. `run` is the
- * transfer's, may be NULL. 0 or -errno of pwrite(2) (then none of these bytes count). Loop. */
+ * within the size where it is known, else -EINVAL. Bytes that are here already are not written again,
+ * be their block complete, claimed or partial: what a reader was shown stays. `run` is the
+ * transfer's, may be NULL. 0; -errno of pwrite(2) (then none of these bytes count); -ENOMEM or
+ * -errno of reading a block back (then some may). Loop. */
 int adl_copy_write(struct adl_copy *copy, struct adl_run *run, const void *bytes, size_t length,
                    int64_t offset);
 
 /* The size is known now: an unknown-size copy whose stream has ended. All of [0, size) must have
- * been written. Becomes a named copy saying `want` if it can. 0 or -errno. Loop. */
+ * been written, else -EINVAL. Becomes a named copy saying `want` (of the block size that it has) if
+ * it can; the reason why not is logged. Reads the whole file back for its checksums. On an error it
+ * stays what it was: a copy of unknown size. 0 or -errno. Loop. */
 int adl_copy_finish(struct adl_copy *copy, const struct adl_head *want);
 
 /* Whether every byte of [first, end) is here (trusted, or in a partial block). Loop. */
