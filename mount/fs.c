@@ -486,13 +486,15 @@ static int serve(struct adl_fs *fs)
     return error;
 }
 
+/* No default_permissions: everything is readable for whoever may use the mount at all, and the
+ * kernel's own check would cost a round trip to the origin for each name's mode before its open. */
 static int add_options(const struct adl_fs_options *options, struct fuse_args *args)
 {
     char *all = NULL, *name = NULL;
     int error = -ENOMEM;
     if (asprintf(&name, "fsname=%s", options->source) < 0)
         return -ENOMEM;
-    if (fuse_opt_add_opt(&all, "ro,nosuid,nodev,default_permissions,subtype=adlfs") == 0 &&
+    if (fuse_opt_add_opt(&all, "ro,nosuid,nodev,subtype=adlfs") == 0 &&
         (!options->allow_other || fuse_opt_add_opt(&all, "allow_other") == 0) &&
         fuse_opt_add_opt_escaped(&all, name) == 0 && fuse_opt_add_arg(args, "adlfs") == 0 &&
         fuse_opt_add_arg(args, "-o") == 0 && fuse_opt_add_arg(args, all) == 0)
