@@ -70,6 +70,31 @@ static inline int scratch_file(const struct scratch *scratch, const struct adl_k
     return openat(scratch->store->dir, name, flags | O_CLOEXEC, 0600);
 }
 
+/* Sanitizers touch memory of their own for all that is allocated. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#endif
+
+/* Bytes of memory that the process really uses; -1 where that cannot be told. */
+static inline long resident_bytes(void)
+{
+#ifdef SANITIZED
+    return -1;
+#else
+    long total = 0, resident = -1;
+    FILE *statm = fopen("/proc/self/statm", "r");
+    int found = statm ? fscanf(statm, "%ld %ld", &total, &resident) : 0;
+    if (statm)
+        fclose(statm);
+    return found == 2 ? resident * sysconf(_SC_PAGESIZE) : -1;
+#endif
+}
+
 /* The byte at an offset of the file that all tests fetch. */
 static inline unsigned char true_byte(int64_t at)
 {

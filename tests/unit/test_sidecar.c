@@ -573,16 +573,6 @@ static void a_note_respects_the_lock(void **state)
     assert_int_equal(adl_sidecar_note(f->scratch.store, &f->head), 0);
 }
 
-static long resident_bytes(void)
-{
-    long total = 0, resident = 0;
-    FILE *statm = fopen("/proc/self/statm", "r");
-    assert_non_null(statm);
-    assert_int_equal(fscanf(statm, "%ld %ld", &total, &resident), 2);
-    fclose(statm);
-    return resident * sysconf(_SC_PAGESIZE);
-}
-
 /* 1 TiB in blocks of 4 KiB is 2 GiB of sums, were they all there. */
 static void a_huge_file_costs_what_is_there(void **state)
 {
@@ -602,7 +592,7 @@ static void a_huge_file_costs_what_is_there(void **state)
     long before = resident_bytes();
     sidecar = load(f);
     assert_non_null(sidecar);
-    assert_true(resident_bytes() - before < 512L << 20); /* a sanitizer's shadow is an eighth */
+    assert_true(before < 0 || resident_bytes() - before < 32L << 20);
     assert_int_equal(adl_bitmap_count(&sidecar->trusted), 3);
     assert_int_equal(sidecar->sums[100000000], 77);
     assert_int_equal(sidecar->sums[sidecar->blocks - 1], 99);
