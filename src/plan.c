@@ -50,14 +50,14 @@ static bool wanting(const struct adl_plan *plan, int64_t first, int64_t end, int
     return false;
 }
 
-/* How far a window reaches over byte `at`, else `at`. */
+/* How far a window reaches over byte `at`, at most to the file's end; else `at`. */
 static int64_t window_over(const struct adl_plan *plan, int64_t at)
 {
     int64_t end = at;
     for (size_t i = 0; i < plan->n_windows; i++) {
         const struct adl_window *window = &plan->windows[i];
         if (window->first <= at && window->end > end)
-            end = window->end;
+            end = min64(window->end, plan->copy->size);
     }
     return end;
 }
