@@ -18,8 +18,10 @@ from origin import Origin  # noqa: E402
 
 
 def pytest_configure(config):
-    """`timeout` sends SIGTERM: clean up as after Ctrl-C."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """`timeout` sends SIGTERM: clean up as after Ctrl-C. (And what is ignored here, as in a
+    shell's background, would be ignored in everything that is started.)"""
+    for number in signal.SIGTERM, signal.SIGINT:
+        signal.signal(number, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from origin import content, pieces
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENCE = 30  # s; longer than anything should take, short enough to tell a hang
+MOUNT_LIMIT = 90  # s that one mount lives at most
 
 Result = collections.namedtuple("Result", "returncode stdout stderr")
 
@@ -126,6 +128,14 @@ def same_content(path, seed, size, version="0"):
     return offset == size
 
 
+SIZE_PROBE = "bytes=0-0"  # what a stat(2) asks; its byte comes again with the first read
+
+
+def fetched(stats):
+    """Bytes that an origin sent, but for the size probe's."""
+    return sum(entry["sent"] for entry in stats["log"] if entry["range"] != SIZE_PROBE)
+
+
 def xattr(path, name):
     return os.getxattr(path, f"user.adlfs.{name}").decode()
 
@@ -142,7 +152,15 @@ class Mount:
         self.log_file = directory / "log"
         self.process = None  # in the foreground
         self.pid = None
-        self.killed = False
+        self.killed = self.hung = False
+        self.watchdog = threading.Timer(MOUNT_LIMIT, self.give_up)
+        self.watchdog.daemon = True
+
+    def give_up(self):
+        """A test waits in a read that never ends: without its daemon it does."""
+        self.hung = True
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
 
     def __truediv__(self, name):
         return self.path / name
@@ -152,6 +170,7 @@ class Mount:
 
     def start(self, source, options, foreground=True):
         """`source` is what stands on the command line."""
+        self.watchdog.start()
         command = [self.binary, "mount", f"--cache-dir={self.cache}", *options]
         if foreground:
             with open(self.log_file, "ab") as log:
@@ -200,12 +219,13 @@ class Mount:
 
     def close(self):
         """Ends it whatever state it is in. Fails when the daemon had crashed, or would not end."""
+        self.watchdog.cancel()
         crashed = self.process and self.process.poll() not in (None, 0) and not self.killed
         for command in ("fusermount3", "-u"), ("umount", "-l"):
             if mounted(self.path):
                 run(*command, self.path, check=False)
         stuck = False
-        if self.pid and not self.killed:
+        if self.pid and not self.killed and not self.hung:
             try:
                 wait_until(lambda: not running(self.pid) or (self.process and
                            self.process.poll() is not None), 15)
@@ -217,6 +237,7 @@ class Mount:
                 crashed = self.process.wait(PATIENCE) != 0 or crashed
         while mounted(self.path):
             run("umount", "-l", self.path)
+        assert not self.hung, f"a hang, or more than {MOUNT_LIMIT} s: {self.log()[-4000:]}"
         assert not stuck, f"the daemon did not end after its unmount: {self.log()[-4000:]}"
         assert not crashed, f"the daemon ended with {self.process.returncode}: {self.log()[-4000:]}"
 
@@ -318,8 +339,9 @@ class Nginx:
         return found
 
     def served(self, uri):
-        """Bytes of bodies."""
-        return sum(one.bytes for one in self.requests(uri) if one.status in (200, 206))
+        """Bytes of bodies, but for the size probe's."""
+        return sum(one.bytes for one in self.requests(uri)
+                   if one.status in (200, 206) and one.range != SIZE_PROBE)
 
 
 def free_ports(count):

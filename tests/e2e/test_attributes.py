@@ -72,7 +72,8 @@ SECRETS = "hunter2", "sIgNaTuRe", "t0ken", "basicpass"
 @pytest.mark.parametrize("options", ["-", "status=403", "status=503", "redirect=1",
                                      "redirect=%2Felsewhere%3Fkey%3DsIgNaTuRe"])
 def test_secrets_are_told_nowhere(mount, origin, adlfs, options):
-    url = origin.file("secret", 100000, options, name="a.bin?sig=sIgNaTuRe#t0ken")
+    url = origin.file("secret", 100000, name="a.bin?sig=sIgNaTuRe#t0ken")
+    origin.set(url, options)
     url = url.replace("http://", "http://user:hunter2@")
     m = mount([url, "  header=Authorization: Bearer t0ken", "  http-user=u",
                "  http-passwd=basicpass"], "--retry-for=1")
@@ -109,5 +110,4 @@ def test_a_wrong_checksum_is_an_error_and_the_copy_is_dropped(mount, origin):
     errno_of(file.read_bytes)
     wait_until(lambda: errno_of(xattr, file, "error") is None and "checksum" in xattr(file, "error"))
     assert "checksum" in m.log()
-    assert errno_of(read_at, file, 0, 10) == errno.EIO
     wait_until(lambda: not m.files(".data"))

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from harness import read_at, run, same_content, wait_until, write_content, xattr
+from harness import fetched, read_at, run, same_content, wait_until, write_content, xattr
 from origin import content
 
 MIB = 1 << 20
@@ -21,8 +21,7 @@ def test_a_second_mount_fetches_nothing(mount, origin, scratch):
         m = mount([url], cache=scratch / "cache", foreground=turn == 0)
         assert same_content(m / "data.bin", "again", SIZE)
         m.umount()
-    assert origin.stats(url)["bytes"] <= SIZE + 1  # an open may ask whether it is still the same
-    assert sum(entry["sent"] for entry in origin.stats(url)["log"] if entry["sent"] > 1) == SIZE
+    assert fetched(origin.stats(url)) == SIZE
 
 
 def test_parts_are_kept_and_only_the_rest_is_fetched(mount, origin, scratch):
@@ -30,14 +29,13 @@ def test_parts_are_kept_and_only_the_rest_is_fetched(mount, origin, scratch):
     m = mount([url], "--revalidate=never", cache=scratch / "cache")
     assert read_at(m / "data.bin", 5 * MIB, 2 * MIB) == content("parts", 5 * MIB, 2 * MIB)
     m.umount()
-    before = origin.stats(url)["bytes"]
     m = mount([url], "--revalidate=never", cache=scratch / "cache")
     assert int(xattr(m / "data.bin", "cached")) >= 2 * MIB
     assert read_at(m / "data.bin", 5 * MIB, 2 * MIB) == content("parts", 5 * MIB, 2 * MIB)
     assert same_content(m / "data.bin", "parts", 16 * MIB)
     m.umount()
-    # less than a block is lost at either end of what was fetched
-    assert origin.stats(url)["bytes"] <= 16 * MIB + before // 20 + 8 * 65536
+    # a part of a block is lost at the unmount, for each range that was under way
+    assert origin.stats(url)["bytes"] <= 16 * MIB + 16 * 65536
 
 
 def test_a_cached_size_needs_no_request(mount, origin, scratch):
@@ -56,7 +54,9 @@ def test_killed_at_any_moment_it_loses_a_second_of_work_and_never_a_byte(mount, 
     """20 kills early in a mount's life, where nothing may have been recorded yet, and 4 later."""
     size, rate, connections = 96 * MIB, 2 * MIB, 4
     url = origin.file("kill", size, f"rate={rate}")
-    choose = random.Random()
+    seed = random.randrange(1 << 32)
+    print("seed", seed)
+    choose = random.Random(seed)
     moments = [choose.randrange(2 * MIB) for _ in range(20)] + [24 * MIB] * 4
     choose.shuffle(moments)
     total = lost = 0

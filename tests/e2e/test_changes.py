@@ -49,7 +49,7 @@ def test_an_open_file_never_mixes_and_the_next_open_is_new(mount, origin, change
 
 
 def test_a_copy_while_the_file_changes_is_whole_or_fails(mount, origin, scratch):
-    url = origin.file("during", SIZE, "version=1;after=4")
+    url = origin.file("during", SIZE, "cap=1M,version=1;after=4")
     m = mount([url])
     copy = scratch / "copy"
     assert run("cp", m / "data.bin", copy, check=False).returncode != 0

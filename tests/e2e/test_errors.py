@@ -75,9 +75,8 @@ def test_retry_after_is_respected(mount, origin, value, least):
 def test_without_progress_a_read_fails_after_retry_for(mount, origin, options, errors):
     url = origin.file("stuck", SIZE, options)
     file = mount([url], "--retry-for=2", "--stall-timeout=1") / "data.bin"
-    begin = time.monotonic()
     assert errno_of(read_at, file, 0, 10) in errors
-    assert 1.5 < time.monotonic() - begin < PATIENCE
+    assert origin.stats(url)["requests"] > 1
     assert xattr(file, "error")
 
 

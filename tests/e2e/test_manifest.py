@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import mounted, run, same_content
+from harness import mounted, run, running, same_content
 from origin import content
 
 NOBODY = "http://127.0.0.1:1"  # names do not need the network
@@ -170,7 +170,7 @@ def test_one_url_is_a_manifest_and_mount_returns_when_it_is_usable(adlfs, fuse, 
     pid = int(os.getxattr(point, "user.adlfs.pid"))
     assert Path(f"/proc/{pid}/comm").read_text().strip() == "adlfs"
     run(adlfs, "umount", point)
-    assert not mounted(point) and not Path(f"/proc/{pid}").exists()
+    assert not mounted(point) and not running(pid)
 
 
 def test_a_relative_manifest_and_mount_point(adlfs, fuse, scratch, point):

@@ -30,6 +30,7 @@ READABLE = {
     "ranges=backwards": "single",
     "ranges=twice": "single",
     "ranges=other-start": "single",
+    "ranges=other-end": "single",
     "ranges=multipart": "single",
     "ranges=refuse": "single",
     "cap=10000": "split",
@@ -92,8 +93,8 @@ def test_single_mode_streams_once_for_all_readers(mount, origin):
         assert ahead.result(60) == content("once", 7 << 20, 4096)
         assert all(reader.result(60) for reader in readers)
     assert read_at(file, 100, 1000) == content("once", 100, 1000)
-    stats = origin.stats(url)
-    assert stats["bytes"] <= (8 << 20) + (64 << 10)
+    # what was in the sockets when the answer to a size probe was given up
+    assert origin.stats(url)["bytes"] <= (8 << 20) + (1 << 20)
 
 
 def test_a_reader_ahead_of_the_stream_gets_its_bytes_before_the_end(mount, origin):
@@ -131,7 +132,7 @@ def test_what_cannot_be_right_is_an_error(mount, origin, options, error):
     assert xattr(file, "error")
 
 
-@pytest.mark.parametrize("options", ["length=+100", "longer=50"])
+@pytest.mark.parametrize("options", ["length=+100", "longer=50", "ranges=wrong-total"])
 def test_bodies_that_do_not_fit_their_promise_never_give_wrong_bytes(mount, origin, options):
     file = mount([origin.file("lies", 100000, options)], "--retry-for=1") / "data.bin"
     try:
@@ -143,7 +144,7 @@ def test_bodies_that_do_not_fit_their_promise_never_give_wrong_bytes(mount, orig
 
 def test_a_redirect_to_another_server_is_followed(mount, origin):
     to = quote(origin.file("there", SIZE), safe="")
-    url = origin.file("here", SIZE, f"redirect={to}").replace("127.0.0.1", "localhost")
+    url = origin.file("here", SIZE, f"redirect={to}").replace("127.0.0.1", "localhost", 1)
     file = mount([url]) / "data.bin"
     assert same_content(file, "there", SIZE)
     assert xattr(file, "final_url") == origin.file("there", SIZE)
@@ -152,7 +153,7 @@ def test_a_redirect_to_another_server_is_followed(mount, origin):
 def test_authorization_is_not_sent_to_another_server(mount, origin):
     target = origin.file("there", 1000)
     url = origin.file("here", 1000, f"redirect={quote(target, safe='')}")
-    url = url.replace("127.0.0.1", "localhost")
+    url = url.replace("127.0.0.1", "localhost", 1)
     m = mount([url, "  http-user=me", "  http-passwd=secret", "  header=Authorization: Token t",
                "  header=Cookie: c=1"])
     assert same_content(m / "data.bin", "there", 1000)
