@@ -62,15 +62,13 @@ static int64_t window_over(const struct adl_plan *plan, int64_t at)
     return end;
 }
 
-/* The end of a range that begins at `at` and may go on to `end`: about a chunk, and on a block's
- * border where there is one to choose. */
+/* The end of a range that begins at `at` and may go on to `end`: at least a chunk, on a block's
+ * border, and all if half a chunk would be left. */
 static int64_t chunk_end(const struct adl_plan *plan, int64_t at, int64_t end)
 {
     if (end - at <= plan->chunk + plan->chunk / 2)
         return end;
-    int64_t block = plan->copy->block_size;
-    int64_t border = (at + plan->chunk) / block * block;
-    return border > at ? border : end;
+    return min64(block_end(plan, at + plan->chunk - 1), end);
 }
 
 bool adl_plan_demand(const struct adl_plan *plan, int64_t first, int64_t end, struct adl_range *out)

@@ -297,6 +297,30 @@ static void a_window_is_handed_out_in_file_order_in_chunks(void **state)
     assert_not_idle(scene);
 }
 
+static void a_chunk_is_no_smaller_for_the_border_it_ends_on(void **state)
+{
+    struct scene *scene = *state;
+    make(scene, 100 * M, BLOCK);
+    add_window(scene, 10 * M + 4 * K, 14 * M);
+    assert_idle(scene, 10 * M + 4 * K, 11 * M + BLOCK, ADL_AHEAD);
+    assert_idle(scene, 11 * M + BLOCK, 12 * M + BLOCK, ADL_AHEAD);
+    add_window(scene, 50 * M + 8 * K, 60 * M);
+    assert_demand(scene, 50 * M, 50 * M + 8 * K, 50 * M, 51 * M);
+    assert_demand(scene, 51 * M + 1, 51 * M + 2, 51 * M + 1, 52 * M + BLOCK);
+}
+
+static void blocks_larger_than_a_chunk_come_one_by_one(void **state)
+{
+    struct scene *scene = *state;
+    make(scene, 100 * M, 16 * M);
+    add_window(scene, 16 * M + 4 * K, 72 * M);
+    assert_demand(scene, 16 * M, 16 * M + 4 * K, 16 * M, 32 * M);
+    assert_idle(scene, 32 * M, 48 * M, ADL_AHEAD);
+    assert_idle(scene, 48 * M, 64 * M, ADL_AHEAD);
+    assert_idle(scene, 64 * M, 80 * M, ADL_AHEAD);
+    assert_not_idle(scene);
+}
+
 static void a_window_leaves_out_what_is_here_or_in_flight(void **state)
 {
     struct scene *scene = *state;
@@ -525,6 +549,8 @@ static void idle_all(struct model *model, bool overlapping)
         assert_int_equal(range.cut, -1);
         assert_true(range.reason == ADL_AHEAD || (range.reason == ADL_REST && !ahead));
         ahead = range.reason == ADL_AHEAD;
+        int64_t most = ahead ? plan->chunk + plan->chunk / 2 + SMALL_BLOCK : SMALL_BLOCK;
+        assert_true(range.end - range.first <= most);
         for (int64_t at = range.first; at < range.end; at++)
             assert_true(in_wanted_block(model, at));
         take(model, &range, overlapping);
@@ -583,6 +609,8 @@ int main(void)
         TEST(the_rest_of_a_block_comes_before_windows),
         TEST(the_head_of_a_demanded_block_follows),
         TEST(a_window_is_handed_out_in_file_order_in_chunks),
+        TEST(a_chunk_is_no_smaller_for_the_border_it_ends_on),
+        TEST(blocks_larger_than_a_chunk_come_one_by_one),
         TEST(a_window_leaves_out_what_is_here_or_in_flight),
         TEST(an_empty_window_is_none),
         TEST(everything_wanted_is_fetched_once_and_planning_ends),
