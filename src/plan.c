@@ -5,6 +5,11 @@ static int64_t min64(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+static int64_t max64(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 static int64_t block_end(const struct adl_plan *plan, int64_t at)
 {
     int64_t block = plan->copy->block_size;
@@ -79,13 +84,8 @@ bool adl_plan_demand(const struct adl_plan *plan, int64_t first, int64_t end, st
     if (!wanting(plan, first, end, plan->near, &from, &to, &cut))
         return false;
 
-    /* From there on to the end of the last block that is waited for, or of the window. */
-    int64_t limit = block_end(plan, end - 1);
-    int64_t window = window_over(plan, end);
-    if (window > limit)
-        limit = chunk_end(plan, from, window);
-    if (limit < end)
-        limit = end;
+    /* From there on to the end of the last block that is waited for, or farther into a window. */
+    int64_t limit = max64(block_end(plan, end - 1), chunk_end(plan, from, window_over(plan, end)));
     int64_t reach_from, reach_to;
     if (!adl_copy_missing(plan->copy, from, limit, &reach_from, &reach_to))
         return false;

@@ -239,6 +239,14 @@ static void a_window_lets_demand_go_on_for_a_chunk(void **state)
     assert_demand(scene, 9 * M - 1, 9 * M, 9 * M - 1, 10 * M);
 }
 
+static void a_long_read_goes_to_its_blocks_end_under_a_window_too(void **state)
+{
+    struct scene *scene = *state;
+    make(scene, 10 * M, BLOCK);
+    add_window(scene, 3 * M + 4 * K, 8 * M);
+    assert_demand(scene, 4 * K, 3 * M + 4 * K, 4 * K, 3 * M + BLOCK);
+}
+
 static void a_window_ends_with_the_file(void **state)
 {
     struct scene *scene = *state;
@@ -604,6 +612,7 @@ int main(void)
         TEST(a_flight_that_is_far_away_is_cut),
         TEST(a_cut_flight_gives_no_more_than_it_had),
         TEST(a_window_lets_demand_go_on_for_a_chunk),
+        TEST(a_long_read_goes_to_its_blocks_end_under_a_window_too),
         TEST(a_window_ends_with_the_file),
         TEST(a_window_elsewhere_changes_nothing),
         TEST(the_rest_of_a_block_comes_before_windows),
