@@ -397,7 +397,7 @@ static int run(const struct adl_options *options)
 {
     if (check_urls(options) < 0)
         return ADL_EXIT_USAGE;
-    struct probe probe = {.options = options, .done = -1, .signals = -1};
+    struct probe probe = {.options = options, .logger.file = -1, .done = -1, .signals = -1};
     sigset_t before;
     int r = catch_signals(&probe, &before);
     if (r == 0)
@@ -416,9 +416,8 @@ const struct adl_command adl_probe_command = {
     .name = "probe",
     .synopsis = "[OPTION]... URL...",
     .summary = "tell what an origin says about URLs",
-    .about =
-        "Asks for one byte of each URL, as a mount does before the first read, and tells what\n"
-        "the answer means: whether ranges work, the size, what pins the version.",
+    .about = "Asks for one byte of each URL, as a mount does before the first read, and tells\n"
+             "what the answer means: whether ranges work, the size, what pins the version.",
     .notes = "The exit status is 1 when one of the URLs could not be read.",
     .user = ADL_FOR_PROBE,
     .min_operands = 1,

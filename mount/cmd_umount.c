@@ -135,8 +135,8 @@ const struct adl_command adl_umount_command = {
     .name = "umount",
     .synopsis = "[OPTION]... MOUNTPOINT...",
     .summary = "unmount, and wait until the cache is in order",
-    .about = "Unmounts each MOUNTPOINT and returns when its daemon has ended and the cache says\n"
-             "all that was fetched. Mounts whose daemon is dead are cleared.",
+    .about = "Unmounts each MOUNTPOINT, and returns when its daemon has ended and the cache\n"
+             "says all that was fetched. Mounts whose daemon is dead are cleared.",
     .notes = "With --lazy the mount disappears at once, and its daemon ends when the last file\n"
              "of it is closed.",
     .user = ADL_FOR_UMOUNT,

@@ -73,45 +73,51 @@ static void write_line(int fd, enum adl_level level, const char *message)
     while (written < 0 && errno == EINTR);
 }
 
-static void write_message(void *ctx, enum adl_level level, const char *message)
+static void write_syslog(enum adl_level level, const char *message)
 {
-    const struct adl_logger *logger = ctx;
-    if (!atomic_load_explicit(&logger->syslog, memory_order_acquire)) {
-        write_line(logger->fd, level, message);
-        return;
-    }
     char line[LINE_ROOM];
     adl_log_escape(message, line, sizeof(line));
     syslog(syslog_levels[level], "%s", line);
 }
 
+static void write_message(void *ctx, enum adl_level level, const char *message)
+{
+    const struct adl_logger *logger = ctx;
+    bool file = logger->file >= 0;
+    bool detached = atomic_load_explicit(&logger->detached, memory_order_acquire);
+    if (file)
+        write_line(logger->file, level, message);
+    if (!detached && (!file || level == ADL_ERROR))
+        write_line(STDERR_FILENO, level, message);
+    if (detached && !file)
+        write_syslog(level, message);
+}
+
 int adl_logger_open(struct adl_logger *logger, enum adl_level level, const char *file)
 {
-    int fd = STDERR_FILENO;
+    int fd = -1;
     if (file) {
         fd = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
         if (fd < 0)
             return -errno;
     }
-    logger->fd = fd;
-    logger->file = file != NULL;
-    atomic_init(&logger->syslog, false);
+    logger->file = fd;
+    atomic_init(&logger->detached, false);
     logger->log = (struct adl_log){.level = level, .write = write_message, .ctx = logger};
     return 0;
 }
 
 void adl_logger_detach(struct adl_logger *logger)
 {
-    if (logger->file)
-        return;
-    openlog("adlfs", LOG_PID, LOG_DAEMON);
-    atomic_store_explicit(&logger->syslog, true, memory_order_release);
+    if (logger->file < 0)
+        openlog("adlfs", LOG_PID, LOG_DAEMON);
+    atomic_store_explicit(&logger->detached, true, memory_order_release);
 }
 
 void adl_logger_close(struct adl_logger *logger)
 {
-    if (logger->file)
-        close(logger->fd);
-    if (atomic_load(&logger->syslog))
+    if (logger->file >= 0)
+        close(logger->file);
+    else if (atomic_load(&logger->detached))
         closelog();
 }

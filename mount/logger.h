@@ -13,16 +13,15 @@
 
 struct adl_logger {
     struct adl_log log; /* what the engine is given; points back here: the logger must not move */
-    int fd;             /* owned when it is a file */
-    bool file;
-    _Atomic bool syslog; /* else fd */
+    int file;           /* owned; -1: none */
+    _Atomic bool detached; /* standard error is not ours any more */
 };
 
-/* Logs to `file`, which is appended to and made with mode 0600; NULL: to standard error. 0 or
- * -errno. */
+/* Logs to standard error; with a `file`, which is appended to and made with mode 0600, to that and
+ * only errors to standard error too. 0 or -errno. */
 int adl_logger_open(struct adl_logger *logger, enum adl_level level, const char *file);
 
-/* Standard error is about to go: from now on to syslog, unless there is a file. Any thread. */
+/* Standard error is about to go: from now on to the file alone, or to syslog. Any thread. */
 void adl_logger_detach(struct adl_logger *logger);
 
 /* Nobody may log any more. */

@@ -14,8 +14,8 @@ static const struct adl_command *const commands[] = {&adl_mount_command, &adl_um
 
 static void print_help(void)
 {
-    fputs("adlfs mounts a list of URLs as a directory. A file costs nothing until it is read;\n"
-          "what is read is fetched in parallel ranges, kept, and never fetched again.\n"
+    fputs("adlfs mounts a list of URLs as a directory. A file costs nothing until it is\n"
+          "read; what is read is fetched in parallel ranges, kept, and never fetched again.\n"
           "\n"
           "  adlfs COMMAND [OPTION]... ARGUMENT...\n"
           "\n",
@@ -31,7 +31,7 @@ static void print_help(void)
           "  ls -l /mnt/remote\n"
           "  adlfs umount /mnt/remote\n"
           "\n"
-          "The exit status is 0 when all went well, 1 when something failed, 2 for wrong usage.\n",
+          "The exit status is 0 for done, 1 for failed, 2 for wrong usage.\n",
           stdout);
 }
 

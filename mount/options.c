@@ -281,7 +281,7 @@ static int set_text(const struct parse *parse, const struct option *option, cons
 
 static int set_number(const struct parse *parse, const struct option *option, const char *value)
 {
-    int64_t number;
+    int64_t number = 0;
     if (!find_word(option->words, value, &number)) {
         if (option->kind == CHOICE)
             return wrong(parse, "%s%s: '%s' is none of %s", dashes(parse), option->name, value,
