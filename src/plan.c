@@ -16,13 +16,17 @@ static int64_t block_end(const struct adl_plan *plan, int64_t at)
     return min64((at / block + 1) * block, plan->copy->size);
 }
 
-/* The flight that will bring byte `at`, or -1. */
+/* The flight that will bring byte `at` first, or -1. */
 static int flight_over(const struct adl_plan *plan, int64_t at)
 {
-    for (size_t i = 0; i < plan->n_flights; i++)
-        if (plan->flights[i].at <= at && at < plan->flights[i].end)
-            return (int)i;
-    return -1;
+    int nearest = -1;
+    for (size_t i = 0; i < plan->n_flights; i++) {
+        const struct adl_flight *flight = &plan->flights[i];
+        if (flight->at <= at && at < flight->end &&
+            (nearest < 0 || flight->at > plan->flights[nearest].at))
+            nearest = (int)i;
+    }
+    return nearest;
 }
 
 /* Where the first flight behind `at` begins, at most `end`. */

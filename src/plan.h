@@ -8,7 +8,8 @@
 
 #include "copy.h"
 
-/* A transfer under way: it will bring [at, end). */
+/* A transfer under way: it will bring [at, end). Flights may overlap; of those over one byte the
+ * nearest counts. */
 struct adl_flight {
     int64_t at, end;
 };

@@ -229,6 +229,21 @@ static void a_cut_flight_gives_no_more_than_it_had(void **state)
     assert_demand(scene, 5 * M - 10, 5 * M + 10, 5 * M, 5 * M + BLOCK);
 }
 
+static void of_flights_over_the_same_byte_the_nearest_counts(void **state)
+{
+    struct scene *scene = *state;
+    struct adl_range range;
+    make(scene, 10 * M, BLOCK);
+    add_flight(scene, 0, 9 * M); /* a probe's answer may overlap what was under way */
+    add_flight(scene, 2 * M, 3 * M);
+    assert_no_demand(scene, 2 * M, 3 * M);
+    add_flight(scene, M, 9 * M);
+    assert_true(adl_plan_demand(&scene->plan, 8 * M, 8 * M + 1, &range));
+    assert_range(&range, 8 * M, 8 * M + BLOCK, ADL_DEMAND, 2);
+    start(scene, &range);
+    assert_no_demand(scene, 8 * M, 8 * M + 1);
+}
+
 static void a_window_lets_demand_go_on_for_a_chunk(void **state)
 {
     struct scene *scene = *state;
@@ -469,6 +484,16 @@ static void fill(struct model *model, bool overlapping)
     model->steps = 0;
 }
 
+static bool near_flight_over(const struct model *model, int64_t at)
+{
+    const struct adl_plan *plan = &model->scene->plan;
+    for (size_t i = 0; i < plan->n_flights; i++)
+        if (plan->flights[i].at <= at && at < plan->flights[i].end &&
+            at - plan->flights[i].at <= plan->near)
+            return true;
+    return false;
+}
+
 /* Checks what is true of every range, and starts it. */
 static void take(struct model *model, const struct adl_range *range, bool overlapping)
 {
@@ -479,6 +504,7 @@ static void take(struct model *model, const struct adl_range *range, bool overla
         const struct adl_flight *flight = &scene->flights[range->cut];
         assert_true(range->first - flight->at > scene->plan.near);
         assert_true(range->end <= flight->end);
+        assert_false(near_flight_over(model, range->first));
         fly(model, range->first, flight->end, -1);
     }
     for (int64_t at = range->first; at < range->end; at++) {
@@ -511,16 +537,6 @@ static void demand_all(struct model *model, bool overlapping)
             }
         }
     }
-}
-
-static bool near_flight_over(const struct model *model, int64_t at)
-{
-    const struct adl_plan *plan = &model->scene->plan;
-    for (size_t i = 0; i < plan->n_flights; i++)
-        if (plan->flights[i].at <= at && at < plan->flights[i].end &&
-            at - plan->flights[i].at <= plan->near)
-            return true;
-    return false;
 }
 
 static void assert_waiters_are_served(const struct model *model)
@@ -597,6 +613,11 @@ static void everything_wanted_is_fetched_once_and_planning_ends(void **state)
     play(*state, 0x5eed, false);
 }
 
+static void planning_ends_and_serves_all_though_flights_overlap(void **state)
+{
+    play(*state, 0xf117, true);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -611,6 +632,7 @@ int main(void)
         TEST(a_flight_that_is_near_is_waited_for),
         TEST(a_flight_that_is_far_away_is_cut),
         TEST(a_cut_flight_gives_no_more_than_it_had),
+        TEST(of_flights_over_the_same_byte_the_nearest_counts),
         TEST(a_window_lets_demand_go_on_for_a_chunk),
         TEST(a_long_read_goes_to_its_blocks_end_under_a_window_too),
         TEST(a_window_ends_with_the_file),
@@ -623,6 +645,7 @@ int main(void)
         TEST(a_window_leaves_out_what_is_here_or_in_flight),
         TEST(an_empty_window_is_none),
         TEST(everything_wanted_is_fetched_once_and_planning_ends),
+        TEST(planning_ends_and_serves_all_though_flights_overlap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
