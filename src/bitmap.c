@@ -14,10 +14,10 @@ static uint64_t words_for(uint64_t bits)
 static _Atomic uint64_t *make_words(uint64_t bits)
 {
     uint64_t words = words_for(bits);
-    if (words > SIZE_MAX / sizeof(uint64_t))
+    if (words > SIZE_MAX / sizeof(_Atomic uint64_t))
         return NULL;
     /* calloc, not malloc and memset: the C library knows that fresh pages are zero already. */
-    return calloc(words ? (size_t)words : 1, sizeof(uint64_t));
+    return calloc(words ? (size_t)words : 1, sizeof(_Atomic uint64_t));
 }
 
 static uint64_t word_at(const struct adl_bitmap *bitmap, uint64_t bit)

@@ -258,8 +258,9 @@ int adl_copy_finish(struct adl_copy *copy, const struct adl_head *want)
     cleanup_free uint64_t *sums = NULL;
     struct adl_sidecar *sidecar;
     int r = sum_up(copy, &head, &sums);
-    if (r == 0)
-        r = make_finished(copy, &head, &sidecar);
+    if (r < 0)
+        return r;
+    r = make_finished(copy, &head, &sidecar);
     if (r < 0)
         return r;
     for (uint64_t block = 0; block < sidecar->blocks; block++)

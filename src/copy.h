@@ -24,9 +24,9 @@ struct adl_copy {
     struct adl_sidecar *sidecar; /* owned; its size is 0 blocks while the size is unknown */
     struct adl_extents partial;  /* bytes that are here of blocks that are not. Loop */
     int data;                    /* owned: the data file, open for reading and writing */
-    _Atomic int64_t size;        /* bytes; -1 while unknown (then only `partial` is used); set last */
+    _Atomic int64_t size; /* bytes; -1 while unknown (then only `partial` is used); set last */
     uint32_t block_size;
-    bool named;                  /* has files in the store and their lock; else unlinked, private */
+    bool named; /* has files in the store and their lock; else unlinked, private */
 };
 
 /* Running checksum of one transfer, so that a block that one transfer brings whole is not read
@@ -60,8 +60,8 @@ void adl_copy_close(struct adl_copy *copy);
 void adl_copy_unlink(struct adl_copy *copy);
 
 /* Writes bytes that arrived, sets the blocks that they complete. [offset, offset + length) lies
- * within the size where it is known, else -EINVAL. Bytes that are here already are not written again,
- * be their block complete, claimed or partial: what a reader was shown stays. `run` is the
+ * within the size where it is known, else -EINVAL. Bytes that are here already are not written
+ * again, be their block complete, claimed or partial: what a reader was shown stays. `run` is the
  * transfer's, may be NULL. 0; -errno of pwrite(2) (then none of these bytes count); -ENOMEM or
  * -errno of reading a block back (then some may). Loop. */
 int adl_copy_write(struct adl_copy *copy, struct adl_run *run, const void *bytes, size_t length,

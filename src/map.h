@@ -24,7 +24,7 @@ struct adl_map_head {
 };
 
 /* Head -> page. The strings in it end with a NUL. */
-void adl_map_put_head(const struct adl_map_head *head, unsigned char page[ADL_MAP_PAGE]);
+void adl_map_put_head(const struct adl_map_head *map, unsigned char page[ADL_MAP_PAGE]);
 
 /* Page -> head. False: damaged, of another format, or of another key; *out is undefined then. */
 bool adl_map_get_head(const unsigned char page[ADL_MAP_PAGE], const struct adl_key *key,

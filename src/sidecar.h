@@ -16,13 +16,13 @@
  *
  * The epoch is a random number. A page is written with it only if all blocks that are set in it are
  * trusted, else with 0: its blocks will be verified after the next load, which costs a checksum,
- * never a byte. A load that finds the data file left as the head says goes on with the head's epoch;
- * any other begins a new one, so that no page that lies on the disk is trusted until it was written
- * again. While a sidecar is in use its head does not say how the data file was left: who is killed
- * leaves nothing that is trusted.
+ * never a byte. A load that finds the data file left as the head says goes on with the head's
+ * epoch; any other begins a new one, so that no page that lies on the disk is trusted until it was
+ * written again. While a sidecar is in use its head does not say how the data file was left: who is
+ * killed leaves nothing that is trusted.
  *
- * Nothing here is fsync'ed: after a power cut the boot id and the checksums tell. Threads: one owner
- * writes; `claimed`, `trusted` and the sums of claimed blocks may be read by any thread. */
+ * Nothing here is fsync'ed: after a power cut the boot id and the checksums tell. Threads: one
+ * owner writes; `claimed`, `trusted` and the sums of claimed blocks may be read by any thread. */
 #ifndef ADL_SIDECAR_H
 #define ADL_SIDECAR_H
 
@@ -38,10 +38,10 @@
 struct adl_head {
     struct adl_key key;
     struct adl_validator validator;
-    int64_t size;         /* of the file, bytes, >= 0 */
-    uint32_t block_size;  /* bytes, a power of two */
-    uint32_t flags;       /* ADL_HEAD_* */
-    int64_t checked_at;   /* Unix time, s, of the last answer that confirmed the validator */
+    int64_t size;           /* of the file, bytes, >= 0 */
+    uint32_t block_size;    /* bytes, a power of two */
+    uint32_t flags;         /* ADL_HEAD_* */
+    int64_t checked_at;     /* Unix time, s, of the last answer that confirmed the validator */
     char url[ADL_URL_KEPT]; /* redacted, for people; "" for none */
 };
 
@@ -55,10 +55,10 @@ struct adl_sidecar {
     _Atomic uint64_t *sums;             /* owned: XXH3-64 of each claimed block's bytes */
     uint64_t blocks;
     /* private to sidecar.c */
-    int fd;                             /* owned; -1: nothing is written (a private copy) */
-    uint64_t random;                    /* seed of the pages' checksums */
-    struct adl_bitmap dirty;            /* one bit a page */
-    uint64_t epoch;                     /* of the pages whose blocks are all trusted */
+    int fd;                  /* owned; -1: nothing is written (a private copy) */
+    uint64_t random;         /* seed of the pages' checksums */
+    struct adl_bitmap dirty; /* one bit a page */
+    uint64_t epoch;          /* of the pages whose blocks are all trusted */
     unsigned char boot[ADL_BOOT_ID_SIZE];
     bool head_dirty;
 };
@@ -71,7 +71,8 @@ uint64_t adl_head_blocks(const struct adl_head *head);
 
 /* The head of KEY.map alone, without a lock: what is known of a file without asking the origin.
  * 0, -ENOENT (none, damaged, of another version of the format, or of another key), -errno. */
-int adl_sidecar_peek(const struct adl_store *store, const struct adl_key *key, struct adl_head *out);
+int adl_sidecar_peek(const struct adl_store *store, const struct adl_key *key,
+                     struct adl_head *out);
 
 /* Writes a head alone, for a file that was asked about but never read, unless a sidecar is there
  * that says the same size and validator. What was cached of another version is dropped. A

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define ADL_KEY_SIZE 16
+#define ADL_KEY_SIZE     16
 #define ADL_BOOT_ID_SIZE 16
 
 enum adl_allocate { ADL_ALLOCATE_SPARSE, ADL_ALLOCATE_FULL };
@@ -22,15 +22,16 @@ struct adl_key {
 };
 
 struct adl_store {
-    int dir;                               /* owned: the directory */
-    unsigned char boot[ADL_BOOT_ID_SIZE];  /* this boot, of /proc/sys/kernel/random/boot_id */
+    int dir;                              /* owned: the directory */
+    unsigned char boot[ADL_BOOT_ID_SIZE]; /* this boot, of /proc/sys/kernel/random/boot_id */
     enum adl_allocate allocate;
-    uint32_t block_size;                   /* of new copies; a power of two, 4 KiB .. 16 MiB */
-    const struct adl_log *log;             /* not owned */
+    uint32_t block_size;       /* of new copies; a power of two, 4 KiB .. 16 MiB */
+    const struct adl_log *log; /* not owned */
 };
 
 /* Opens `path`, making it and its missing parents. block_size as above, else -EINVAL. -EPERM
- * when it is somebody else's or writable for others, -ELOOP for a symbolic link, -ENOTDIR, -errno. */
+ * when it is somebody else's or writable for others, -ELOOP for a symbolic link, -ENOTDIR, -errno.
+ */
 int adl_store_open(const char *path, uint32_t block_size, enum adl_allocate allocate,
                    const struct adl_log *log, struct adl_store **out);
 void adl_store_free(struct adl_store *store);

@@ -14,9 +14,10 @@
 
 enum { REPAIR_HEAD = 1, REPAIR_PAGES = 2, REPAIR_LEFT = 4, REPAIR_EPOCH = 8 };
 
-#define MAP_ROOM  (8 * ADL_MAP_PAGE)
-#define SIZE_ROOM (INT64_C(1) << 32) /* larger files cost the fuzzer time, and find nothing else   \
-                                      */
+#define MAP_ROOM (8 * ADL_MAP_PAGE)
+
+/* Larger files cost the fuzzer time and find nothing else. */
+#define SIZE_ROOM (INT64_C(1) << 32)
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t length);
 

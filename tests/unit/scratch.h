@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,12 +81,14 @@ static inline int scratch_file(const struct scratch *scratch, const struct adl_k
 #define SANITIZED 1
 #endif
 
-/* Bytes of memory that the process really uses; -1 where that cannot be told. */
+/* Bytes of memory that the process really uses; -1 where that cannot be told. From here on malloc
+ * leaves alone what it gives out, though Meson asks it (MALLOC_PERTURB_) to fill it. */
 static inline long resident_bytes(void)
 {
 #ifdef SANITIZED
     return -1;
 #else
+    mallopt(M_PERTURB, 0);
     long total = 0, resident = -1;
     FILE *statm = fopen("/proc/self/statm", "r");
     int found = statm ? fscanf(statm, "%ld %ld", &total, &resident) : 0;

@@ -87,7 +87,7 @@ static void what_is_no_directory_is_refused(void **state)
     snprintf(path, sizeof(path), "%s/file", scratch->path);
     close(open(path, O_CREAT | O_WRONLY, 0600));
     assert_int_equal(try_open(path, &store), -ENOTDIR);
-    strcat(path, "/below");
+    snprintf(path, sizeof(path), "%s/file/below", scratch->path);
     assert_int_equal(try_open(path, &store), -ENOTDIR);
     assert_int_equal(try_open("", &store), -EINVAL);
 }
@@ -260,7 +260,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(missing_directories_are_made_for_the_user_alone, setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(a_directory_that_others_may_write_to_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_directory_that_others_may_write_to_is_refused, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(somebody_elses_directory_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_no_directory_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(odd_block_sizes_are_refused, setup, teardown),
