@@ -81,9 +81,8 @@ static int start_engine(struct job *job)
     const struct adl_settings *settings = &job->options->settings;
     int r = adl_engine_new(settings, &job->manifest, &job->logger.log, &job->engine);
     if (r < 0)
-        adl_log(&job->logger.log, ADL_ERROR, "cannot use the cache directory %s: %s%s",
-                settings->cache_dir ? settings->cache_dir : "(the default)", strerror(-r),
-                r == -EPERM ? " (it must be yours, and writable for you alone)" : "");
+        adl_log(&job->logger.log, ADL_ERROR, "cannot use the cache directory %s: %s",
+                settings->cache_dir ? settings->cache_dir : "(the default)", strerror(-r));
     return r;
 }
 

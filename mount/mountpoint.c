@@ -104,8 +104,10 @@ bool adl_mountpoint_ours(const char *path)
 
 bool adl_mountpoint_dead(const char *path)
 {
-    struct stat st;
-    return stat(path, &st) < 0 && (errno == ENOTCONN || errno == ECONNABORTED);
+    /* Asked of the daemon: stat(2) may be answered from what the kernel remembers. */
+    struct statx st;
+    return statx(AT_FDCWD, path, AT_STATX_FORCE_SYNC, STATX_TYPE, &st) < 0 &&
+           (errno == ENOTCONN || errno == ECONNABORTED);
 }
 
 /* Lazily unmounts the dead mounts of ours at `path`, telling so. */
