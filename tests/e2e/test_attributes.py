@@ -79,8 +79,8 @@ def test_secrets_are_told_nowhere(mount, origin, adlfs, options):
                "  http-passwd=basicpass"], "--retry-for=1")
     file = m / "a.bin"
     errno_of(read_at, file, 0, 100000)
-    told = run("getfattr", "-d", "-m", "-", file).stdout.decode()
-    assert "user.adlfs.url" in told
+    told = "".join(os.getxattr(file, name).decode() for name in os.listxattr(file))
+    assert "secret/100000" in told
     for extra in (), ("--json",):
         result = run(adlfs, "probe", *extra, "--retry-for=1", "--log-level=debug",
                      "--header", "Authorization: Bearer t0ken", url, check=False)
