@@ -1,8 +1,11 @@
 #include "readahead.h"
 
-/* The kernel's own readahead comes in requests of up to 1 MiB that several threads take out of
- * order, so a read counts as in order when it lies this close to where the stream is. */
-#define SLACK (2 << 20)
+/* The kernel's own readahead comes in requests of up to 1 MiB, two or three at a time, that several
+ * threads take out of order. So a read counts as in order when it lies this far ahead of where the
+ * stream is, or behind it: farther, since a late one may have been overtaken several times. But not
+ * before the stream's beginning, where nothing was read yet. */
+#define SLACK_AHEAD  (2 << 20)
+#define SLACK_BEHIND (8 << 20)
 
 /* A stream of one read has only this much tolerance (one 128 KiB request of the kernel's), so that
  * random readers seldom look like sequential ones. */
@@ -18,8 +21,9 @@ static bool continues(const struct adl_stream *stream, int64_t offset)
 {
     if (!stream->used)
         return false;
-    int64_t slack = stream->window ? SLACK : SLACK_FIRST;
-    return offset >= stream->next - slack && offset <= stream->next + slack;
+    if (offset >= stream->next)
+        return offset - stream->next <= (stream->window ? SLACK_AHEAD : SLACK_FIRST);
+    return offset >= stream->first - SLACK_FIRST && stream->next - offset <= SLACK_BEHIND;
 }
 
 static unsigned find(const struct adl_readahead *readahead, int64_t offset, bool *fresh)
@@ -54,7 +58,7 @@ struct adl_ahead adl_readahead_read(struct adl_readahead *readahead, int64_t off
     said.stream = find(readahead, offset, &said.fresh);
     struct adl_stream *stream = &readahead->streams[said.stream];
     if (said.fresh)
-        *stream = (struct adl_stream){.next = end};
+        *stream = (struct adl_stream){.first = offset, .next = end};
     stream->used = ++readahead->reads;
     if (said.fresh || end <= stream->next)
         return said;

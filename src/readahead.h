@@ -17,6 +17,7 @@
 #define ADL_STREAMS 4
 
 struct adl_stream {
+    int64_t first;  /* where it began */
     int64_t next;   /* behind the last byte read in order */
     int64_t ahead;  /* behind the last byte asked for ahead; 0: nothing was */
     int64_t window; /* bytes; 0: one read so far */
