@@ -67,6 +67,7 @@ struct adl_ahead adl_readahead_read(struct adl_readahead *readahead, int64_t off
     int64_t from = stream->ahead > end ? stream->ahead : end;
     if (from - end >= stream->window / 2 && stream->window)
         return said;
+    said.fresh = !stream->window;
     stream->window = grown(stream->window, most);
     int64_t to = end + stream->window;
     if (to > size)

@@ -32,9 +32,10 @@ struct adl_readahead {
 /* What a read means. */
 struct adl_ahead {
     unsigned stream; /* which stream it belongs to */
-    bool fresh;      /* that stream begins with this read: what it held before is given up */
-    int64_t first,
-        end; /* to be fetched ahead, besides what was said before; first == end: nothing */
+    bool fresh;      /* that stream begins with this read, or has its first window: what was asked
+                        for ahead in its place before is given up */
+    /* To be fetched ahead, besides what was said before; first == end: nothing. */
+    int64_t first, end;
 };
 
 /* Takes note of a read of [offset, offset + length) in a file of `size` bytes (length > 0, within

@@ -149,6 +149,22 @@ static void a_window_grows_with_reads_up_to_the_most(void **state)
     }
 }
 
+/* A caller that passes on windows alone, since reads of what is cached need nobody, must hear of it
+ * that another stream has taken the place. */
+static void a_streams_first_window_gives_up_what_was_asked_in_its_place(void **state)
+{
+    struct reader *reader = *state;
+    open_file(reader, G);
+    read_in_order(reader, 500 * M, 600 * M, 128 * K);
+    for (unsigned i = 0; i < ADL_STREAMS; i++) {
+        assert_true(read_at(reader, i * 100 * M, 128 * K).fresh);
+        struct adl_ahead said = read_at(reader, i * 100 * M + 128 * K, 128 * K);
+        assert_true(said.fresh && said.first < said.end);
+        said = read_at(reader, i * 100 * M + 256 * K, 512 * K);
+        assert_true(!said.fresh && said.first < said.end);
+    }
+}
+
 static void a_reader_that_reads_the_same_again_gets_no_more(void **state)
 {
     struct reader *reader = *state;
@@ -359,6 +375,7 @@ int main(void)
         TEST(nothing_is_asked_for_twice),
         TEST(nearly_all_of_a_file_comes_ahead_of_its_reader),
         TEST(a_window_grows_with_reads_up_to_the_most),
+        TEST(a_streams_first_window_gives_up_what_was_asked_in_its_place),
         TEST(a_reader_that_reads_the_same_again_gets_no_more),
         TEST(without_readahead_there_is_none),
         TEST(a_window_may_be_smaller_than_a_read),
