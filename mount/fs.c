@@ -25,6 +25,11 @@
  * of 128 KiB, an eighth of the requests (measured: 1,026 in place of 8,192 for 1 GiB). */
 #define KERNEL_READAHEAD_KIB "1024"
 
+/* One request of the kernel's, at most: with its head it must fit a pipe of 1 MiB, the most that a
+ * process without CAP_SYS_RESOURCE gets, or libfuse reads the data into memory instead of splicing
+ * it (pipe(7), /proc/sys/fs/pipe-max-size). */
+#define REQUEST_MAX (512 << 10)
+
 #define XATTR_ROOM 4096
 
 struct adl_fs {
@@ -152,7 +157,7 @@ static void on_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
         fill_dir(fs, number, &entry.attr);
     } else {
         /* A name costs no network: attributes that are not known expire at once. */
-        struct adl_attr attr = {.size = -1, .mtime = ADL_TIME_UNKNOWN};
+        struct adl_attr attr;
         if (adl_file_known(fs->engine, node->entry, &attr) && attr.size >= 0)
             entry.attr_timeout = ATTR_TIMEOUT;
         entry.ino = ino_of(number, attr.version);
@@ -421,6 +426,7 @@ static void on_init(void *ctx, struct fuse_conn_info *conn)
     (void)ctx;
     conn->want |= conn->capable & (FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
                                    FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_ASYNC_READ);
+    conn->max_write = REQUEST_MAX; /* libfuse makes the limit for reads of it, too */
     conn->max_background = 64;
     conn->congestion_threshold = 48;
     conn->time_gran = 1000000000; /* HTTP dates are seconds */

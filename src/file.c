@@ -36,7 +36,7 @@ static void recall(struct adl_file *file)
         file->mtime = head.validator.last_modified;
     int64_t age = (time(NULL) - head.checked_at) * 1000;
     if (age >= 0)
-        file->checked = engine->now - age;
+        file->checked = engine->now - age - 1; /* before whatever is asked now */
 }
 
 struct adl_file *adl_file_at(struct adl_engine *engine, uint32_t entry)
@@ -100,7 +100,7 @@ static struct adl_attr attr_of(const struct adl_file *file)
 void adl_file_publish(struct adl_file *file)
 {
     pthread_mutex_lock(&file->engine->known_lock);
-    file->is_published = file->known || file->entry->size >= 0;
+    file->is_published = file->known || (file->entry->size >= 0 && !file->version);
     file->published = attr_of(file);
     pthread_mutex_unlock(&file->engine->known_lock);
     if (file->edition)
@@ -186,8 +186,7 @@ void adl_file_learn(struct adl_transfer *transfer, const struct adl_answer *answ
 
 void adl_file_change(struct adl_file *file, const char *why)
 {
-    cleanup_free char *url = adl_url_redact(adl_file_url(file));
-    adl_log(file->engine->log, ADL_NOTICE, "%s: %s", url ? url : "?", why);
+    adl_file_error(file, -ESTALE, "%s", why);
     struct adl_transfer *transfer;
     LIST_FOREACH(transfer, &file->transfers, link)
     if (transfer != file->probing)
@@ -209,9 +208,7 @@ void adl_file_change(struct adl_file *file, const char *why)
     file->size = -1;
     file->mtime = file->entry->mtime;
     file->checked = INT64_MIN;
-    pthread_mutex_lock(&file->engine->known_lock);
-    file->is_published = false;
-    pthread_mutex_unlock(&file->engine->known_lock);
+    adl_file_publish(file);
 }
 
 int adl_file_seen(int error)

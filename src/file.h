@@ -50,7 +50,7 @@ typedef void adl_stat_fn(void *ctx, int error, const struct adl_attr *attr);
 void adl_file_stat(struct adl_engine *engine, uint64_t ticket, uint32_t entry, uint32_t version,
                    adl_stat_fn *done, void *ctx);
 
-/* What is known without asking anybody. False: nothing yet; ask adl_file_stat(). Any thread. */
+/* What is known without asking anybody. False: only the version; ask adl_file_stat(). Any thread. */
 bool adl_file_known(struct adl_engine *engine, uint32_t entry, struct adl_attr *attr);
 
 /* Opens for reading, asking the origin where there is something to ask: whether the version is

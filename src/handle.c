@@ -13,18 +13,15 @@ bool adl_handle_direct(const struct adl_handle *handle)
 
 bool adl_file_known(struct adl_engine *engine, uint32_t entry, struct adl_attr *attr)
 {
-    struct adl_file *file = engine->files[entry];
+    const struct adl_file *file = engine->files[entry];
     if (!file) {
         const struct adl_entry *said = &engine->manifest->entries[entry];
-        if (said->size < 0)
-            return false;
         *attr = (struct adl_attr){.size = said->size, .mtime = said->mtime};
-        return true;
+        return said->size >= 0;
     }
     pthread_mutex_lock(&engine->known_lock);
     bool known = file->is_published;
-    if (known)
-        *attr = file->published;
+    *attr = file->published;
     pthread_mutex_unlock(&engine->known_lock);
     return known;
 }
