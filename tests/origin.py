@@ -26,7 +26,8 @@ overrides an earlier one. 'rate=1M,status=503;first=2' refuses two requests and 
     status=CODE   retry-after=S or retry-after=date:S (a date in S seconds)
     redirect=N (a chain of N), redirect=loop, redirect=URL; redirect-status=CODE
     head=405      auth=USER:PASSWORD (else 401)         require=NAME:VALUE, a header (else 403)
-    connections=N resets the connections of a path beyond N open ones; over=CODE answers instead
+    connections=N resets the connections of a path beyond N open ones; with over=CODE the requests
+                  beyond N at a time are answered so
 
   Ranges (honoured if nothing else is said)
     ranges=ignore | refuse (416) | star | missing | malformed | huge | unit | backwards | twice |

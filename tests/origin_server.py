@@ -392,8 +392,10 @@ class Connection:
             self.server.end(record, entry)
 
     def limit(self, record, options):
-        """connections=N: one more than N open connections for a path is sent away."""
-        if len(record.open) <= int(options.get("connections", len(record.open))):
+        """connections=N: of a path's open connections those beyond N are reset; with over=CODE
+        requests that are under way are counted instead, as nginx's limit_conn does."""
+        count = record.active if "over" in options else len(record.open)
+        if count <= int(options.get("connections", count)):
             return
         if "over" not in options:
             raise Gone(reset=True)

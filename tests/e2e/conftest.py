@@ -1,4 +1,4 @@
-"""Fixtures of the end-to-end tests. `ADLFS` names another binary than build/adlfs; with `CI` set,
+"""Fixtures of the end-to-end tests. `ADLFS` names another binary than the one in build/; with `CI` set,
 what would be skipped for want of /dev/fuse or root fails."""
 
 import contextlib
@@ -27,10 +27,11 @@ def pytest_configure(config):
 @pytest.fixture(scope="session")
 def adlfs():
     """The path of the binary."""
-    path = harness.REPOSITORY / os.environ.get("ADLFS", "build/adlfs")
-    if not os.access(path, os.X_OK):
-        pytest.fail(f"{path} is not there: build it first, or say where it is with ADLFS=")
-    return path
+    names = [os.environ["ADLFS"]] if "ADLFS" in os.environ else ["build/adlfs", "build/mount/adlfs"]
+    for path in (harness.REPOSITORY / name for name in names):
+        if os.access(path, os.X_OK):
+            return path
+    return pytest.fail(f"no {' or '.join(names)}: build it, or say where it is with ADLFS=")
 
 
 @pytest.fixture(scope="session")

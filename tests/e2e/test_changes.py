@@ -70,6 +70,20 @@ def test_an_origin_of_two_minds_never_gives_a_mix(mount, origin):
         assert any(data == content("flip", 0, len(data), version) for version in "01")
 
 
+@pytest.mark.parametrize("options", ["etag=each", "etag=flip", "etag=none;modified=each",
+                                     "etag=none;version=each"])
+def test_validators_that_never_settle_end_in_right_bytes_or_an_error(mount, origin, options):
+    url = origin.file("unsettled", SIZE, options + ";cap=1M")
+    file = mount([url], "--retry-for=1") / "data.bin"
+    for _ in range(2):
+        try:
+            data = file.read_bytes()
+        except OSError as error:
+            assert error.errno in (errno.ESTALE, errno.EIO)
+        else:
+            assert "version" not in options and data == content("unsettled", 0, SIZE)
+
+
 def test_an_open_revalidates_when_told_to(mount, origin):
     url = origin.file("check", MIB)
     always = mount([url], "--revalidate=always") / "data.bin"
