@@ -1,5 +1,6 @@
 #include "origin.h"
 
+#include "cleanup.h"
 #include "url.h"
 
 #include <stdlib.h>
@@ -11,7 +12,11 @@
 /* After this many good transfers in a row a lowered limit goes up by one. */
 #define GOOD_FOR_MORE 16
 
-#define NAME_ROOM 1024
+/* ms: what fails within this ran side by side, and lowers the limit once. */
+#define BURST 500
+
+/* What a name may be longer than its URL: a port of four characters, and the NUL. */
+#define NAME_MORE 8
 
 struct adl_origins {
     unsigned most;
@@ -41,8 +46,9 @@ void adl_origins_free(struct adl_origins *origins)
 
 struct adl_origin *adl_origins_of(struct adl_origins *origins, const char *url, int64_t now)
 {
-    char name[NAME_ROOM];
-    if (adl_url_origin(url, name, sizeof(name)) < 0)
+    size_t room = strlen(url) + NAME_MORE;
+    cleanup_free char *name = malloc(room);
+    if (!name || adl_url_origin(url, name, room) < 0)
         return NULL;
     size_t length = strlen(name);
     struct adl_origin **bucket = &origins->buckets[XXH3_64bits(name, length) % BUCKETS];
@@ -55,6 +61,7 @@ struct adl_origin *adl_origins_of(struct adl_origins *origins, const char *url, 
     memcpy(origin->name, name, length + 1);
     origin->limit = origins->most;
     origin->alive_at = now;
+    origin->lowered_at = now - BURST;
     origin->next = *bucket;
     *bucket = origin;
     return origin;
@@ -72,11 +79,14 @@ void adl_origin_good(struct adl_origins *origins, struct adl_origin *origin, int
 
 void adl_origin_bad(struct adl_origin *origin, int64_t now, int64_t wait)
 {
-    origin->failures++;
+    if (origin->failures++ == 0)
+        origin->alive_at = now;
     origin->good = 0;
-    if (now >= origin->not_before) { /* one lowering for a burst of failures */
-        unsigned half = origin->active / 2;
-        origin->limit = half ? half : 1;
+    if (now >= origin->not_before && now - origin->lowered_at >= BURST) {
+        unsigned half = origin->active > 1 ? origin->active / 2 : 1;
+        if (half < origin->limit)
+            origin->limit = half;
+        origin->lowered_at = now;
     }
     if (now + wait > origin->not_before)
         origin->not_before = now + wait;

@@ -13,7 +13,8 @@ struct adl_origin {
     unsigned good;           /* transfers that ended well since the limit was last changed */
     unsigned failures;       /* in a row */
     int64_t not_before;      /* ms: nothing is started before */
-    int64_t alive_at;        /* ms: when a byte last came from it, or it was first used */
+    int64_t lowered_at;      /* ms: when the limit was last lowered */
+    int64_t alive_at;        /* ms: when it last answered, was first used, or first failed since */
     char name[];             /* "https://example.org:443" */
 };
 
@@ -29,7 +30,8 @@ struct adl_origin *adl_origins_of(struct adl_origins *origins, const char *url, 
 /* A transfer ended well, or an answer came: it bears more again, slowly. */
 void adl_origin_good(struct adl_origins *origins, struct adl_origin *origin, int64_t now);
 
-/* It refused, or could not be reached: fewer at a time, and nothing for `wait` ms. */
+/* It refused, or could not be reached: half of what is running at a time, and nothing for `wait` ms
+ * (0: others may go on at once). A burst of failures lowers the limit once. */
 void adl_origin_bad(struct adl_origin *origin, int64_t now, int64_t wait);
 
 #endif

@@ -40,6 +40,16 @@ static void urls_of_one_server_share_an_origin(void **state)
     assert_ptr_equal(origin_of(state, "https://example.org/"), origin);
 }
 
+/* A name that no resolver takes is for the transfer to fail with: a file without an origin would
+ * wait for ever. */
+static void the_longest_names_have_an_origin(void **state)
+{
+    char url[8192] = "http://";
+    memset(url + 7, 'h', 8000);
+    assert_string_equal(origin_of(state, url)->name + 7 + 8000, ":80");
+    assert_ptr_equal(origin_of(state, url), origin_of(state, url));
+}
+
 static void what_is_no_url_has_no_origin(void **state)
 {
     assert_null(adl_origins_of(*state, "", 0));
@@ -102,6 +112,27 @@ static void a_burst_of_refusals_counts_as_one(void **state)
     assert_int_equal(origin->not_before, 2500);
 }
 
+/* With a mirror to go to nobody waits, but the burst is one all the same. */
+static void a_burst_without_a_wait_counts_as_one(void **state)
+{
+    struct adl_origin *origin = origin_of(state, "http://h/");
+    int64_t now = 2000;
+    for (origin->active = MOST; origin->active > 0; origin->active--)
+        adl_origin_bad(origin, now += 10, 0);
+    assert_int_equal(origin->limit, MOST / 2);
+    assert_true(origin->not_before <= now);
+}
+
+static void a_refusal_never_raises_the_limit(void **state)
+{
+    struct adl_origin *origin = origin_of(state, "http://h/");
+    origin->active = 2;
+    adl_origin_bad(origin, 2000, 0);
+    origin->active = MOST; /* as many as were started before */
+    adl_origin_bad(origin, 10000, 0);
+    assert_int_equal(origin->limit, 1);
+}
+
 static void the_longest_wait_counts(void **state)
 {
     struct adl_origin *origin = origin_of(state, "http://h/");
@@ -114,7 +145,7 @@ static void the_longest_wait_counts(void **state)
 static void one_transfer_may_always_run(void **state)
 {
     struct adl_origin *origin = origin_of(state, "http://h/");
-    for (int64_t now = 0; now < 100000; now += 1000) {
+    for (int64_t now = 2000; now < 100000; now += 1000) {
         origin->active = 1;
         adl_origin_bad(origin, now, 500);
         assert_int_equal(origin->limit, 1);
@@ -172,23 +203,39 @@ static void an_answer_ends_the_count_of_failures(void **state)
     assert_int_equal(origin->alive_at, 4000);
 }
 
+/* Whoever waits is told that an origin is down by how long it has not been alive: an hour in which
+ * nobody asked does not count. */
+static void an_origin_that_was_idle_is_alive_until_it_fails(void **state)
+{
+    struct adl_origin *origin = origin_of(state, "http://h/");
+    adl_origin_good(*state, origin, 2000);
+    adl_origin_bad(origin, 3600000, 200);
+    assert_int_equal(origin->alive_at, 3600000);
+    adl_origin_bad(origin, 3601000, 200);
+    assert_int_equal(origin->alive_at, 3600000);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(urls_of_one_server_share_an_origin),
+        TEST(the_longest_names_have_an_origin),
         TEST(what_is_no_url_has_no_origin),
         TEST(no_origins_are_freed_too),
         TEST(thousands_of_origins_are_told_apart),
         TEST(a_new_origin_may_have_all_connections_at_once),
         TEST(a_refusal_halves_what_was_running_and_waits),
         TEST(a_burst_of_refusals_counts_as_one),
+        TEST(a_burst_without_a_wait_counts_as_one),
+        TEST(a_refusal_never_raises_the_limit),
         TEST(the_longest_wait_counts),
         TEST(one_transfer_may_always_run),
         TEST(a_lowered_limit_comes_back_slowly_and_no_farther),
         TEST(a_refusal_begins_the_way_back_anew),
         TEST(an_answer_ends_the_count_of_failures),
+        TEST(an_origin_that_was_idle_is_alive_until_it_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
