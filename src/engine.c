@@ -121,9 +121,13 @@ static void set_window(struct adl_call *call)
     if (call->ahead.fresh)
         *window = (struct adl_window){0};
     if (call->ahead.end > call->ahead.first) {
-        bool joins = window->end >= call->ahead.first && window->first < window->end;
-        window->first = joins ? window->first : call->ahead.first;
-        window->end = call->ahead.end;
+        /* Two threads may post their windows in another order than they got them. */
+        bool joins = window->first < window->end && call->ahead.first <= window->end &&
+                     window->first <= call->ahead.end;
+        if (!joins || call->ahead.first < window->first)
+            window->first = call->ahead.first;
+        if (!joins || call->ahead.end > window->end)
+            window->end = call->ahead.end;
     }
     adl_engine_busy(call->handle->file);
 }

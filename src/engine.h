@@ -69,9 +69,10 @@ struct adl_edition {
     struct adl_file *file;
     struct adl_copy *copy; /* owned */
     struct adl_attr attr;
-    unsigned refs;  /* handles, transfers, the worker, and the file for its current one */
-    bool digesting; /* the worker compares its checksum */
-    bool failed;    /* its sidecar cannot be written: told once */
+    unsigned refs;   /* handles, transfers, the worker, and the file for its current one */
+    int64_t reached; /* a stream's furthest byte so far */
+    bool digesting;  /* the worker compares its checksum */
+    bool failed;     /* its sidecar cannot be written: told once */
 };
 
 /* Open for reading. Made and freed by the loop; between the two, the caller's threads use it. */
@@ -98,6 +99,7 @@ struct adl_transfer {
     struct adl_question question;
     struct adl_verdict verdict;
     struct adl_run run;
+    bool kept;     /* its body belongs into the copy */
     bool probe;    /* answers whoever asks */
     bool answered; /* the verdict is there */
     bool doomed;   /* to be cancelled when the round is over */
@@ -105,7 +107,8 @@ struct adl_transfer {
     bool compare;  /* nothing pins the version: what is here already must come again */
     uint32_t mirror;
     int64_t at, end;     /* it brings [at, end) next; end INT64_MAX: to where the stream ends */
-    int64_t got;         /* bytes kept or skipped of its body */
+    int64_t got;         /* bytes of its body that were new */
+    int status;          /* HTTP; 0: no answer yet */
     int64_t retry_after; /* s, -1 */
     enum adl_reason reason;
 };
@@ -177,11 +180,11 @@ struct adl_engine {
     unsigned n_resting;
     LIST_HEAD(, adl_edition) editions; /* all that are open */
     struct adl_transfers doomed;
-    unsigned active;  /* transfers under way */
-    int64_t now;      /* ms, of this round */
-    int64_t flush_at; /* ms: when dirty sidecars are written; INT64_MAX: none are */
+    unsigned active;    /* transfers under way */
+    int64_t now;        /* ms, of this round */
+    int64_t flush_at;   /* ms: when dirty sidecars are written; INT64_MAX: none are */
     int64_t unrecorded; /* bytes written since then */
-    int64_t wake_at;  /* ms: when something else is due */
+    int64_t wake_at;    /* ms: when something else is due */
     uint64_t random;
     uint64_t cancelled[64]; /* tickets cancelled before their call arrived */
     unsigned n_cancelled;

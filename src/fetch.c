@@ -161,8 +161,12 @@ static void view_of(struct adl_file *file, struct view *view)
 
 static bool start_range(struct adl_file *file, struct view *view, const struct adl_range *range)
 {
-    if (range->cut >= 0)
+    if (range->cut >= 0) {
         view->transfers[range->cut]->end = range->first;
+        struct adl_call *call; /* who counted on the rest of it must look again */
+        TAILQ_FOREACH(call, &file->reads, link)
+        call->planned = false;
+    }
     struct adl_question question = {.ranged = true, .first = range->first, .last = range->end - 1};
     struct adl_transfer *transfer;
     int error = adl_transfer_start(file, &question, range, &transfer);
@@ -175,19 +179,24 @@ static bool start_range(struct adl_file *file, struct view *view, const struct a
     return true;
 }
 
+static struct adl_call *first_unplanned(const struct adl_file *file)
+{
+    struct adl_call *call;
+    TAILQ_FOREACH(call, &file->reads, link)
+    if (!call->planned)
+        return call;
+    return NULL;
+}
+
 static void start_demand(struct adl_file *file)
 {
     struct view view;
-    bool viewed = false;
-    struct adl_call *call, *next;
-    for (call = TAILQ_FIRST(&file->reads); call; call = next) {
-        next = TAILQ_NEXT(call, link);
-        if (call->planned)
-            continue;
-        if (!viewed)
-            view_of(file, &view);
-        viewed = true;
-        struct adl_range range;
+    struct adl_range range;
+    struct adl_call *call = first_unplanned(file);
+    if (!call)
+        return;
+    view_of(file, &view);
+    for (; call; call = first_unplanned(file)) {
         while (adl_plan_demand(&view.plan, call->offset, call->offset + call->length, &range)) {
             if (view.plan.n_flights == FLIGHTS_MAX || !may_start(file, 0))
                 return;
@@ -281,7 +290,7 @@ static void next_mirror(struct adl_file *file)
 static void failed_for_good(struct adl_transfer *transfer, int error, const char *reason)
 {
     struct adl_file *file = transfer->file;
-    int status = transfer->answered ? file->http_status : 0;
+    int status = transfer->status;
     if (status)
         adl_file_error(file, error, "HTTP %d: %s", status, reason);
     else
@@ -317,7 +326,7 @@ void adl_fetch_failed(struct adl_transfer *transfer, int error, bool transient, 
     int64_t wait = backoff(engine, file->failures++);
     if (transfer->retry_after >= 0 && transfer->retry_after * 1000 > wait)
         wait = transfer->retry_after * 1000;
-    int status = transfer->answered ? file->http_status : 0;
+    int status = transfer->status;
     if (status)
         adl_file_error(file, error, "HTTP %d: %s; again in %.1f s", status, reason,
                        (double)wait / 1000);

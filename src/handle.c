@@ -81,33 +81,46 @@ void adl_file_release(struct adl_handle *handle)
     adl_engine_post(handle->engine, call);
 }
 
-/* Compares the blocks of [first, end) that are only claimed. True: all of them are here and right
- * now, whatever the loop has yet to hear of it. */
-static bool verify(struct adl_handle *handle, int64_t first, int64_t end)
+static bool tell_verified(struct adl_handle *handle, uint64_t block, bool right)
+{
+    struct adl_call *call = calloc(1, sizeof(*call));
+    if (!call)
+        return false;
+    *call = (struct adl_call){.kind = ADL_CALL_VERIFIED,
+                              .handle = handle,
+                              .offset = (int64_t)block,
+                              .right = right};
+    adl_engine_post(handle->engine, call);
+    return true;
+}
+
+/* Compares the blocks of [first, end) that are only claimed and tells the loop, which cannot answer
+ * a read of them before. *all: whether every block is here and right now, whatever the loop has yet
+ * to hear of it. 0 or -ENOMEM. */
+static int verify(struct adl_handle *handle, int64_t first, int64_t end, bool *all)
 {
     const struct adl_copy *copy = handle->edition->copy;
     const struct adl_sidecar *sidecar = copy->sidecar;
-    uint64_t from = (uint64_t)first / copy->block_size;
     uint64_t to = (uint64_t)(end - 1) / copy->block_size + 1;
-    if (!adl_bitmap_all(&sidecar->claimed, from, to))
-        return false;
-    cleanup_free void *buffer = malloc(copy->block_size);
-    bool all = buffer;
-    for (uint64_t block = from; buffer && block < to; block++) {
+    cleanup_free void *buffer = NULL;
+    *all = true;
+    for (uint64_t block = (uint64_t)first / copy->block_size; block < to; block++) {
         if (adl_bitmap_test(&sidecar->trusted, block))
             continue;
+        if (!adl_bitmap_test(&sidecar->claimed, block)) {
+            *all = false;
+            continue;
+        }
+        if (!buffer)
+            buffer = malloc(copy->block_size);
+        if (!buffer)
+            return -ENOMEM;
         bool right = adl_copy_verify(copy, block, buffer) == 1;
-        all = all && right;
-        struct adl_call *call = calloc(1, sizeof(*call));
-        if (!call)
-            return all;
-        *call = (struct adl_call){.kind = ADL_CALL_VERIFIED,
-                                  .handle = handle,
-                                  .offset = (int64_t)block,
-                                  .right = right};
-        adl_engine_post(handle->engine, call);
+        *all = *all && right;
+        if (!tell_verified(handle, block, right))
+            return -ENOMEM;
     }
-    return all;
+    return 0;
 }
 
 static void post_read(struct adl_handle *handle, uint64_t ticket, int64_t offset, int64_t length,
@@ -155,7 +168,13 @@ void adl_file_read(struct adl_handle *handle, uint64_t ticket, int64_t offset, s
                                handle->engine->settings->readahead);
     pthread_mutex_unlock(&handle->lock);
 
-    if (!adl_copy_has(copy, offset, end) && !verify(handle, offset, end)) {
+    bool here = adl_copy_has(copy, offset, end);
+    int error = here ? 0 : verify(handle, offset, end, &here);
+    if (error < 0) {
+        done(ctx, error, -1, 0, 0);
+        return;
+    }
+    if (!here) {
         post_read(handle, ticket, offset, end - offset, &ahead, done, ctx);
         return;
     }

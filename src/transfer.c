@@ -72,6 +72,7 @@ static void keep_body(struct adl_transfer *transfer)
         return;
     if (!transfer->edition)
         transfer->edition = adl_edition_ref(file->edition);
+    transfer->kept = true;
     transfer->at = verdict->body_first;
     if (verdict->outcome == ADL_SINGLE) {
         transfer->end = file->size >= 0 ? file->size : INT64_MAX;
@@ -115,7 +116,7 @@ static bool usable(struct adl_transfer *transfer)
             adl_transfer_doom(other);
     }
     keep_body(transfer);
-    return transfer->edition;
+    return transfer->kept;
 }
 
 static bool head(void *ctx, const struct adl_answer *answer)
@@ -130,7 +131,7 @@ static bool head(void *ctx, const struct adl_answer *answer)
     adl_probe_classify(&transfer->question, &pin, answer, verdict);
     transfer->answered = true;
     transfer->retry_after = answer->retry_after;
-    file->http_status = answer->status;
+    file->http_status = transfer->status = answer->status;
     file->http_version = answer->http_version;
 
     if (verdict->outcome == ADL_CHANGED) {
@@ -214,6 +215,20 @@ static bool keep(struct adl_transfer *transfer, const void *bytes, size_t length
     return true;
 }
 
+/* A stream that begins anew makes no progress until it is where an earlier one was. */
+static void note_progress(struct adl_transfer *transfer, int64_t bytes)
+{
+    if (transfer->verdict.outcome == ADL_SINGLE) {
+        int64_t end = transfer->at + bytes;
+        bytes = end - transfer->edition->reached;
+        if (bytes <= 0)
+            return;
+        transfer->edition->reached = end;
+    }
+    transfer->got += bytes;
+    adl_fetch_progress(transfer->file, bytes);
+}
+
 static bool body(void *ctx, const void *bytes, size_t length)
 {
     struct adl_transfer *transfer = ctx;
@@ -221,7 +236,7 @@ static bool body(void *ctx, const void *bytes, size_t length)
     file->engine->now = adl_engine_clock();
     if (transfer->doomed)
         return false;
-    if (!transfer->edition) {
+    if (!transfer->kept) {
         if (transfer->verdict.outcome == ADL_SPLIT && transfer->verdict.body_first == 0)
             adl_edition_sniff(file, bytes, length);
         return true;
@@ -230,8 +245,7 @@ static bool body(void *ctx, const void *bytes, size_t length)
     bool enough = (int64_t)length > room; /* more than was promised, or a flight that was cut */
     if (enough)
         length = room > 0 ? (size_t)room : 0;
-    adl_fetch_progress(file, (int64_t)length);
-    transfer->got += (int64_t)length;
+    note_progress(transfer, (int64_t)length);
     if (length && !keep(transfer, bytes, length))
         return false;
     return !enough;
@@ -304,9 +318,9 @@ static void settle(struct adl_transfer *transfer, const struct adl_result *resul
     switch (verdict->outcome) {
     case ADL_SPLIT:
     case ADL_SINGLE:
-        if (transfer->edition && verdict->outcome == ADL_SINGLE && result->error == 0)
+        if (transfer->kept && verdict->outcome == ADL_SINGLE && result->error == 0)
             stream_ended(transfer);
-        if (!transfer->edition || transfer->at >= transfer->end)
+        if (!transfer->kept || transfer->at >= transfer->end)
             succeeded(transfer);
         else
             adl_fetch_failed(transfer,
