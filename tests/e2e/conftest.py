@@ -1,5 +1,5 @@
-"""Fixtures of the end-to-end tests. `ADLFS` names another binary than the one in build/; with `CI` set,
-what would be skipped for want of /dev/fuse or root fails."""
+"""Fixtures of the end-to-end tests. `ADLFS` names another binary than the one in build/; with `CI`
+set, what would be skipped for want of /dev/fuse or root fails."""
 
 import contextlib
 import os

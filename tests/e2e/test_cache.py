@@ -159,6 +159,20 @@ def test_touched_data_that_is_right_is_not_fetched_again(mount, origin, scratch)
     assert origin.stats(url)["bytes"] <= 1
 
 
+def test_reads_across_doubtful_and_missing_blocks_end(mount, origin, scratch):
+    """One request wants blocks that must be compared first and blocks that must be fetched."""
+    url, cache = origin.file("mixed", "16M"), scratch / "cache"
+    m = mount([url], cache=cache)
+    for offset in 3, 7, 12:
+        read_at(m / "data.bin", offset * MIB + 65536, 65536)
+    m.umount()
+    data, = cache.glob("*.data")
+    os.utime(data)
+    m = mount([url], cache=cache)
+    run("dd", f"if={m / 'data.bin'}", f"of={scratch / 'copy'}", "bs=1M", "iflag=direct")
+    assert same_content(scratch / "copy", "mixed", 16 * MIB)
+
+
 def test_two_mounts_share_a_cache_directory(mount, origin, scratch):
     urls = [origin.file(seed, SIZE, "rate=20M") for seed in "ab"]
     lines = [urls[0], " out=a", urls[1], " out=b"]

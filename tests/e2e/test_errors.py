@@ -1,4 +1,4 @@
-"""What goes wrong is told by the right errno, is tried again when that may help, and never hangs."""
+"""What goes wrong is told by the right errno, tried again when that may help, and never hangs."""
 
 import errno
 import os

@@ -35,7 +35,8 @@ def names(directory):
 
 def test_names_come_from_urls_percent_decoded(mount):
     m = mount([f"{NOBODY}/a/plain.txt", f"{NOBODY}/a/with%20space?query=1#part",
-               f"{NOBODY}/a/sl%2Fash", f"{NOBODY}/%C3%A9t%C3%A9", f"{NOBODY}/%FF%FE", f"{NOBODY}/dir/"])
+               f"{NOBODY}/a/sl%2Fash", f"{NOBODY}/%C3%A9t%C3%A9", f"{NOBODY}/%FF%FE",
+               f"{NOBODY}/dir/"])
     assert names(m.path) == sorted([b"plain.txt", b"with space", b"sl_ash", "été".encode(),
                                     b"\xff\xfe", b"dir"])
 

@@ -1,5 +1,5 @@
-"""Each way an origin may answer has one outcome: the mode that `adlfs probe` and the attributes tell,
-and bytes that are right, or an error where they cannot be."""
+"""Each way an origin may answer has one outcome: the mode that `adlfs probe` and the attributes
+tell, and bytes that are right, or an error where they cannot be."""
 
 import concurrent.futures
 import errno
