@@ -1,5 +1,5 @@
-"""What the misbehaving origin answers: options, and a request -> status, header lines, body. Does no
-I/O; origin_server.py sends it."""
+"""What the misbehaving origin answers: options and a request -> status, header lines, body. Does
+no I/O; origin_server.py sends it."""
 
 import base64
 import email.utils
