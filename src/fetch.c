@@ -24,8 +24,10 @@
 #define CHUNK_MIN (1 << 20)
 #define CHUNK_MAX (16 << 20)
 
-/* A waiter waits for a transfer that is this close to what it wants; farther ones are no help. */
-#define NEAR (1 << 20)
+/* A waiter waits for a transfer that is this close to what it wants; farther ones are no help, and
+ * are cut short. The kernel's readahead asks for up to 2 MiB ahead of a sequential reader: that must
+ * not cut what is on its way in order. */
+#define NEAR (4 << 20)
 
 /* When the last reader goes, a transfer with less than this to come may end well: its connection
  * is worth more than the bytes. */
