@@ -370,7 +370,7 @@ static void reply_xattr(fuse_req_t req, size_t size, const char *value, int leng
 static void xattr_done(void *ctx, const struct adl_report *report)
 {
     struct pending *pending = ctx;
-    char value[XATTR_ROOM];
+    char value[XATTR_ROOM] = "";
     int length = -ENOMEM;
     if (report && pending->name[0])
         length = adl_xattr_of_file(pending->name, report, value, sizeof(value));
@@ -399,7 +399,7 @@ static bool is_file(const struct adl_fs *fs, fuse_ino_t ino)
 
 static void on_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
-    char value[XATTR_ROOM];
+    char value[XATTR_ROOM] = "";
     if (is_file(fs_of(req), ino) && adl_xattr_is_file(name))
         ask_report(req, ino, name, size);
     else if (ino == FUSE_ROOT_ID && adl_xattr_is_root(name))
@@ -410,7 +410,7 @@ static void on_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t
 
 static void on_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 {
-    char value[XATTR_ROOM];
+    char value[XATTR_ROOM] = "";
     if (is_file(fs_of(req), ino))
         ask_report(req, ino, "", size);
     else if (ino == FUSE_ROOT_ID)

@@ -199,14 +199,19 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
     return get->refused ? 0 : length;
 }
 
-static bool add_header(struct adl_get *get, const char *format, const char *value)
+static bool add_line(struct adl_get *get, const char *line)
 {
-    char line[256 + ADL_ETAG_MAX];
-    snprintf(line, sizeof(line), format, value);
     struct curl_slist *longer = curl_slist_append(get->headers, line);
     if (longer)
         get->headers = longer;
     return longer;
+}
+
+static bool add_header(struct adl_get *get, const char *name, const char *value)
+{
+    char line[256 + ADL_ETAG_MAX];
+    snprintf(line, sizeof(line), "%s: %s", name, value);
+    return add_line(get, line);
 }
 
 /* "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 5.6.7), whatever the locale. */
@@ -229,14 +234,14 @@ static bool add_condition(struct adl_get *get)
         return true;
     if (!get->question.conditional)
         return !get->question.ranged || !adl_validator_strong(validator) ||
-               add_header(get, "If-Range: %s", validator->etag);
+               add_header(get, "If-Range", validator->etag);
     if (validator->etag[0])
-        return add_header(get, "If-None-Match: %s", validator->etag);
+        return add_header(get, "If-None-Match", validator->etag);
     if (validator->last_modified == ADL_TIME_UNKNOWN)
         return true;
     char date[64];
     imf_date(validator->last_modified, date, sizeof(date));
-    return add_header(get, "If-Modified-Since: %s", date);
+    return add_header(get, "If-Modified-Since", date);
 }
 
 /* What the manifest says of an entry: for the origin that it was said of only. */
@@ -251,12 +256,9 @@ static bool add_options(struct adl_get *get)
     if (adl_url_origin(get->url, asked, sizeof(asked)) < 0 ||
         adl_url_origin(get->home, given, sizeof(given)) < 0 || strcmp(asked, given) != 0)
         return true;
-    for (const char **header = options->headers; header && *header; header++) {
-        struct curl_slist *longer = curl_slist_append(get->headers, *header);
-        if (!longer)
+    for (const char **header = options->headers; header && *header; header++)
+        if (!add_line(get, *header))
             return false;
-        get->headers = longer;
-    }
     if (options->referer)
         curl_easy_setopt(get->easy, CURLOPT_REFERER, options->referer);
     if (options->user)
@@ -319,7 +321,7 @@ static int begin(struct adl_get *get)
                  get->question.last);
         curl_easy_setopt(easy, CURLOPT_RANGE, range);
     }
-    if (!add_header(get, "Accept-Encoding: %s", "identity") || !add_condition(get) ||
+    if (!add_header(get, "Accept-Encoding", "identity") || !add_condition(get) ||
         !add_options(get))
         return -ENOMEM;
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, get->headers);
