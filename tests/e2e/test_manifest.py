@@ -169,7 +169,7 @@ def test_one_url_is_a_manifest_and_mount_returns_when_it_is_usable(adlfs, fuse, 
     assert mounted(point)
     assert same_content(point / "data.bin", "one", 5000)
     pid = int(os.getxattr(point, "user.adlfs.pid"))
-    assert Path(f"/proc/{pid}/comm").read_text().strip() == "adlfs"
+    assert Path(f"/proc/{pid}/comm").read_text().strip() == adlfs.name[:15]
     run(adlfs, "umount", point)
     assert not mounted(point) and not running(pid)
 
