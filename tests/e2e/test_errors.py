@@ -88,7 +88,7 @@ def test_a_stalled_transfer_is_tried_again(mount, origin):
 
 def test_a_slow_drip_is_progress_and_no_error(mount, origin):
     url = origin.file("drip", 60, "drip=0.05")
-    file = mount([url], "--retry-for=1", "--stall-timeout=1") / "data.bin"
+    file = mount([url], "--retry-for=1") / "data.bin"
     assert file.read_bytes() == content("drip", 0, 60)
 
 
