@@ -85,6 +85,7 @@ struct adl_handle {
     struct adl_window windows[ADL_STREAMS]; /* wanted ahead. Loop */
     pthread_mutex_t lock;                   /* for `readahead`, never held across I/O */
     struct adl_readahead readahead;
+    _Atomic uint64_t served; /* reads answered by the caller's own thread: see adl_file_release() */
 };
 
 enum adl_mode { ADL_MODE_UNKNOWN, ADL_MODE_SPLIT, ADL_MODE_SINGLE };

@@ -74,6 +74,9 @@ void adl_file_report(struct adl_engine *engine, uint32_t entry, adl_report_fn *d
 
 void adl_file_release(struct adl_handle *handle)
 {
+    /* The kernel sends no release before every read is answered, but that is an order that only it
+     * knows of; this one is for the memory model. */
+    atomic_load_explicit(&handle->served, memory_order_acquire);
     struct adl_call *call = calloc(1, sizeof(*call));
     if (!call)
         return; /* the loop frees it at the engine's end */
@@ -143,6 +146,15 @@ static void post_read(struct adl_handle *handle, uint64_t ticket, int64_t offset
     adl_engine_post(handle->engine, call);
 }
 
+/* After the answer the handle may be gone. */
+static void answer(struct adl_handle *handle, int64_t offset, size_t length, adl_read_fn *done,
+                   void *ctx)
+{
+    int fd = handle->edition->copy->data;
+    atomic_fetch_add_explicit(&handle->served, 1, memory_order_release);
+    done(ctx, 0, fd, offset, length);
+}
+
 void adl_file_read(struct adl_handle *handle, uint64_t ticket, int64_t offset, size_t length,
                    adl_read_fn *done, void *ctx)
 {
@@ -160,7 +172,7 @@ void adl_file_read(struct adl_handle *handle, uint64_t ticket, int64_t offset, s
     if (end > handle->size)
         end = handle->size;
     if (offset >= end) {
-        done(ctx, 0, copy->data, offset, 0);
+        answer(handle, offset, 0, done, ctx);
         return;
     }
     pthread_mutex_lock(&handle->lock);
@@ -181,5 +193,5 @@ void adl_file_read(struct adl_handle *handle, uint64_t ticket, int64_t offset, s
     /* The window first: the answer may be the last that is heard of the handle. */
     if (ahead.end > ahead.first)
         post_read(handle, 0, 0, 0, &ahead, NULL, NULL);
-    done(ctx, 0, copy->data, offset, (size_t)(end - offset));
+    answer(handle, offset, (size_t)(end - offset), done, ctx);
 }
