@@ -27,7 +27,7 @@ def pytest_configure(config):
 @pytest.fixture(scope="session")
 def adlfs():
     """The path of the binary."""
-    names = [os.environ["ADLFS"]] if "ADLFS" in os.environ else ["build/adlfs", "build/mount/adlfs"]
+    names = [os.environ["ADLFS"]] if "ADLFS" in os.environ else ["build/adlfs"]
     for path in (harness.REPOSITORY / name for name in names):
         if os.access(path, os.X_OK):
             return path
