@@ -104,7 +104,7 @@ static int open_named(struct adl_copy *copy, const struct adl_head *want, bool r
     steal_fd(&map);
     copy->named = true;
     set_size(copy, want->size);
-    if (!taken_up || copy->store->allocate != ADL_ALLOCATE_FULL)
+    if (!taken_up || adl_copy_complete(copy) || copy->store->allocate != ADL_ALLOCATE_FULL)
         return 0;
     return adl_store_allocate(copy->store, copy->data, want->size);
 }

@@ -11,6 +11,7 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <xxhash.h>
 
 #define BLOCK_SIZE_MIN (4u * 1024)
@@ -263,8 +264,23 @@ void adl_store_remove(const struct adl_store *store, const struct adl_key *key)
     remove_file(store, key, ".map");
 }
 
+/* Whether the disk has what the file lacks. Asked before, since a reservation that cannot succeed
+ * takes all that is free from everybody else until it fails, and ext4 leaves it to the file then.
+ */
+static bool has_room(int fd, int64_t size)
+{
+    struct statvfs disk;
+    struct stat file;
+    if (fstatvfs(fd, &disk) < 0 || fstat(fd, &file) < 0 || disk.f_blocks == 0)
+        return true; /* no telling: fallocate(2) will */
+    int64_t lacks = size - (int64_t)file.st_blocks * 512;
+    return lacks <= 0 || (uint64_t)(lacks - 1) / disk.f_frsize < disk.f_bavail;
+}
+
 static int reserve(const struct adl_store *store, int fd, int64_t size)
 {
+    if (!has_room(fd, size))
+        return -ENOSPC;
     int r;
     do {
         r = fallocate(fd, 0, 0, size) < 0 ? -errno : 0;

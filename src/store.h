@@ -73,7 +73,8 @@ void adl_store_remove_data(const struct adl_store *store, const struct adl_key *
 void adl_store_remove(const struct adl_store *store, const struct adl_key *key);
 
 /* Sets the file's size and, with ADL_ALLOCATE_FULL, reserves its space; what it holds stays. A file
- * system that cannot reserve is told of in the log and gets a sparse file. 0, -ENOSPC, -errno. */
+ * system that cannot reserve is told of in the log and gets a sparse file. 0; -ENOSPC (more than is
+ * free is not even tried); -errno. */
 int adl_store_allocate(const struct adl_store *store, int fd, int64_t size);
 
 #endif
