@@ -44,6 +44,11 @@ static const char magic[8] = {'a', 'd', 'l', 'f', 's', 'm', 'a', 'p'};
 
 #define FORMAT_VERSION 1
 
+/* The years that HTTP can say, 1 to 9999, as Unix times, s: what comes from another place than an
+ * answer may not overflow where it is reckoned with. */
+#define TIME_MIN INT64_C(-62135596800)
+#define TIME_MAX INT64_C(253402300799)
+
 static void put32(unsigned char *at, uint32_t value)
 {
     value = htole32(value);
@@ -104,11 +109,29 @@ void adl_map_put_head(const struct adl_map_head *map, unsigned char page[ADL_MAP
     put64(page + HEAD_SUM, sum_head(page));
 }
 
+static bool time_sane(int64_t when)
+{
+    return when >= TIME_MIN && when <= TIME_MAX;
+}
+
+/* Ends within its room, and holds nothing that would end a line of a request. */
+static bool etag_sane(const unsigned char *etag)
+{
+    size_t length = strnlen((const char *)etag, ADL_ETAG_MAX);
+    for (size_t i = 0; i < length; i++)
+        if (etag[i] < ' ' || etag[i] == 0x7f)
+            return false;
+    return length < ADL_ETAG_MAX;
+}
+
 static bool head_sane(const unsigned char *page)
 {
+    int64_t modified = (int64_t)get64(page + HEAD_LAST_MODIFIED);
     return (int64_t)get64(page + HEAD_SIZE) >= 0 && get64(page + HEAD_EPOCH) != 0 &&
            adl_store_block_size_valid(get32(page + HEAD_BLOCK_SIZE)) &&
-           page[HEAD_ETAG + ADL_ETAG_MAX - 1] == '\0' && page[HEAD_URL + ADL_URL_KEPT - 1] == '\0';
+           time_sane((int64_t)get64(page + HEAD_CHECKED_AT)) &&
+           (modified == ADL_TIME_UNKNOWN || time_sane(modified)) && etag_sane(page + HEAD_ETAG) &&
+           page[HEAD_URL + ADL_URL_KEPT - 1] == '\0';
 }
 
 bool adl_map_get_head(const unsigned char page[ADL_MAP_PAGE], const struct adl_key *key,

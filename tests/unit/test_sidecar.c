@@ -387,13 +387,18 @@ static void heads_out_of_order_are_refused(void **state)
 {
     struct fixture *f = *state;
     struct adl_key other = adl_store_key("http://example.org/b");
-    for (int i = 0; i < 9; i++) {
+    for (int i = 0; i < 14; i++) {
         struct adl_map_head head = {.head = f->head, .random = 1, .epoch = 1};
         unsigned char page[ADL_MAP_PAGE];
         head.head.key = i == 0 ? other : head.head.key;
         head.head.size = i == 1 ? -1 : i == 2 ? INT64_MIN : SIZE;
         head.head.block_size = i == 3 ? 0 : i == 4 ? 12288 : i == 5 ? 1u << 31 : BLOCK;
         head.epoch = i != 6;
+        head.head.checked_at = i == 9 ? INT64_MIN : i == 10 ? INT64_MAX : 0;
+        head.head.validator.last_modified = i == 11   ? INT64_MAX
+                                            : i == 12 ? INT64_MIN + 1
+                                                      : ADL_TIME_UNKNOWN;
+        strcpy(head.head.validator.etag, i == 13 ? "\"1\"\r\nHost: other" : "\"1\"");
         adl_map_put_head(&head, page);
         page[16] = i == 7 ? 2 : page[16]; /* version */
         uint64_t sum = XXH3_64bits(page + 16, sizeof(page) - 16);
