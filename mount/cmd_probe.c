@@ -111,6 +111,10 @@ static void on_stat(void *ctx, int error, const struct adl_attr *attr)
 static void on_report(void *ctx, const struct adl_report *report)
 {
     struct finding *finding = ctx;
+    if (!report) { /* no memory: print() tells */
+        count(finding);
+        return;
+    }
     const char *error = !finding->error ? NULL
                         : report->error ? report->error
                                         : strerror(-finding->error);
