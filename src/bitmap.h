@@ -12,9 +12,9 @@
 #include <stdint.h>
 
 struct adl_bitmap {
-    uint64_t bits;                /* how many */
-    _Atomic uint64_t *words;      /* owned; untouched pages of it cost no memory */
-    _Atomic uint64_t set;         /* how many are set */
+    uint64_t bits;           /* how many */
+    _Atomic uint64_t *words; /* owned; untouched pages of it cost no memory */
+    _Atomic uint64_t set;    /* how many are set */
 };
 
 /* All bits clear. 0 or -ENOMEM. */
