@@ -38,6 +38,9 @@ void adl_engine_stop(struct adl_engine *engine);
 /* Stops it, records what arrived, and frees it. */
 void adl_engine_free(struct adl_engine *engine);
 
+/* The cache directory, open as long as the engine is. Any thread. */
+int adl_engine_directory(const struct adl_engine *engine);
+
 /* A number for a call that is about to be made: unique, never 0. Any thread. */
 uint64_t adl_engine_ticket(struct adl_engine *engine);
 
@@ -65,6 +68,10 @@ void adl_file_release(struct adl_handle *handle);
 
 /* Whether reads of this handle must not go through the page cache (size not known at open). */
 bool adl_handle_direct(const struct adl_handle *handle);
+
+/* The data file of a handle's copy, where every byte of it is here and trusted: it may be read as it
+ * is, to its end, until the handle is released. -1 where not, or not yet. Any thread. */
+int adl_handle_complete(const struct adl_handle *handle);
 
 /* Reads: answered with the place of the bytes in a file descriptor, to be passed on from there
  * (splice) without a copy. `length` is shorter than asked at the end of the file only, 0 behind

@@ -11,6 +11,17 @@ bool adl_handle_direct(const struct adl_handle *handle)
     return handle->size < 0;
 }
 
+int adl_handle_complete(const struct adl_handle *handle)
+{
+    const struct adl_copy *copy = handle->edition->copy;
+    return handle->size >= 0 && adl_copy_trusted(copy) ? copy->data : -1;
+}
+
+int adl_engine_directory(const struct adl_engine *engine)
+{
+    return engine->store->dir;
+}
+
 bool adl_file_known(struct adl_engine *engine, uint32_t entry, struct adl_attr *attr)
 {
     const struct adl_file *file = engine->files[entry];
