@@ -2,6 +2,7 @@
 
 #include "fs.h"
 
+#include "passthrough.h"
 #include "xattr.h"
 
 #include <errno.h>
@@ -39,6 +40,7 @@ struct adl_fs {
     const struct adl_tree *tree;
     const struct adl_log *log;
     struct fuse_session *session;
+    struct adl_passthrough *passthrough; /* owned */
     uid_t uid;
     gid_t gid;
     time_t born;
@@ -268,20 +270,37 @@ static void on_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *in
         adl_file_stat(fs->engine, ticket, node->entry, version_of(ino), stat_done, pending);
 }
 
+/* Tells the kernel how the handle is read. 0 or -errno. */
+static int fill_open(struct pending *pending, struct adl_handle *handle)
+{
+    const struct adl_fs *fs = fs_of(pending->req);
+    const struct adl_node *node = adl_tree_node(fs->tree, number_of(pending->ino));
+    pending->info.fh = (uint64_t)(uintptr_t)handle;
+    pending->info.direct_io = adl_handle_direct(handle);
+    /* A version's bytes never change: pages of an earlier open are as good as new. */
+    pending->info.keep_cache = !pending->info.direct_io;
+    return adl_passthrough_open(fs->passthrough, pending->ino, node->name,
+                                adl_handle_complete(handle), &pending->info);
+}
+
+/* In this order: the kernel must not be left with a data file that the engine closed. */
+static void close_handle(struct adl_fs *fs, fuse_ino_t ino, struct adl_handle *handle)
+{
+    adl_passthrough_release(fs->passthrough, ino);
+    adl_file_release(handle);
+}
+
 static void open_done(void *ctx, int error, struct adl_handle *handle, const struct adl_attr *attr)
 {
     (void)attr;
     struct pending *pending = ctx;
-    if (error < 0) {
+    struct adl_fs *fs = fs_of(pending->req);
+    if (error == 0 && (error = fill_open(pending, handle)) < 0)
+        adl_file_release(handle);
+    if (error < 0)
         fuse_reply_err(pending->req, -error);
-    } else {
-        pending->info.fh = (uint64_t)(uintptr_t)handle;
-        pending->info.direct_io = adl_handle_direct(handle);
-        /* A version's bytes never change: pages of an earlier open are as good as new. */
-        pending->info.keep_cache = !pending->info.direct_io;
-        if (fuse_reply_open(pending->req, &pending->info) == -ENOENT)
-            adl_file_release(handle); /* interrupted meanwhile: no release will come */
-    }
+    else if (fuse_reply_open(pending->req, &pending->info) == -ENOENT)
+        close_handle(fs, pending->ino, handle); /* interrupted: no release will come */
     free(pending);
 }
 
@@ -331,8 +350,7 @@ static void on_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 
 static void on_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
-    (void)ino;
-    adl_file_release(handle_of(info));
+    close_handle(fs_of(req), ino, handle_of(info));
     fuse_reply_err(req, 0);
 }
 
@@ -423,13 +441,15 @@ static void on_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 
 static void on_init(void *ctx, struct fuse_conn_info *conn)
 {
-    (void)ctx;
+    struct adl_fs *fs = ctx;
     conn->want |= conn->capable & (FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
                                    FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_ASYNC_READ);
     conn->max_write = REQUEST_MAX; /* libfuse makes the limit for reads of it, too */
     conn->max_background = 64;
     conn->congestion_threshold = 48;
     conn->time_gran = 1000000000; /* HTTP dates are seconds */
+    adl_passthrough_init(fs->passthrough, conn, fuse_session_fd(fs->session),
+                         adl_engine_directory(fs->engine));
 }
 
 static const struct fuse_lowlevel_ops operations = {
@@ -484,7 +504,8 @@ static int serve(struct adl_fs *fs)
         int signalled = fuse_session_loop_mt(fs->session, config);
         error = signalled < 0 ? signalled : 0;
     }
-    adl_engine_stop(fs->engine); /* whoever waits is answered while there is a device to answer to */
+    adl_engine_stop(
+        fs->engine); /* whoever waits is answered while there is a device to answer to */
     fuse_session_unmount(fs->session);
     if (greeted)
         pthread_join(greeter, NULL);
@@ -510,6 +531,29 @@ static int add_options(const struct adl_fs_options *options, struct fuse_args *a
     return error;
 }
 
+static int run_session(struct adl_fs *fs)
+{
+    struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+    int error = add_options(fs->options, &args);
+    if (error == 0)
+        fs->session = fuse_session_new(&args, &operations, sizeof(operations), fs);
+    fuse_opt_free_args(&args);
+    if (!fs->session)
+        return error < 0 ? error : -EINVAL;
+
+    if (fuse_set_signal_handlers(fs->session) != 0) {
+        error = -EIO;
+    } else if (fuse_session_mount(fs->session, fs->options->mountpoint) != 0) {
+        error = errno ? -errno : -EIO;
+        fuse_remove_signal_handlers(fs->session);
+    } else {
+        error = serve(fs);
+        fuse_remove_signal_handlers(fs->session);
+    }
+    fuse_session_destroy(fs->session);
+    return error;
+}
+
 int adl_fs_run(const struct adl_fs_options *options, struct adl_engine *engine,
                const struct adl_manifest *manifest, const struct adl_tree *tree,
                const struct adl_log *log, void (*ready)(void *ctx), void *ctx)
@@ -524,23 +568,10 @@ int adl_fs_run(const struct adl_fs_options *options, struct adl_engine *engine,
                         .born = time(NULL),
                         .ready = ready,
                         .ready_ctx = ctx};
-    struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
-    int error = add_options(options, &args);
-    if (error == 0)
-        fs.session = fuse_session_new(&args, &operations, sizeof(operations), &fs);
-    fuse_opt_free_args(&args);
-    if (!fs.session)
-        return error < 0 ? error : -EINVAL;
-
-    if (fuse_set_signal_handlers(fs.session) != 0) {
-        error = -EIO;
-    } else if (fuse_session_mount(fs.session, options->mountpoint) != 0) {
-        error = errno ? -errno : -EIO;
-        fuse_remove_signal_handlers(fs.session);
-    } else {
-        error = serve(&fs);
-        fuse_remove_signal_handlers(fs.session);
-    }
-    fuse_session_destroy(fs.session);
+    int error = adl_passthrough_new(log, &fs.passthrough);
+    if (error < 0)
+        return error;
+    error = run_session(&fs);
+    adl_passthrough_free(fs.passthrough);
     return error;
 }
