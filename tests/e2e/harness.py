@@ -140,6 +140,41 @@ def xattr(path, name):
     return os.getxattr(path, f"user.adlfs.{name}").decode()
 
 
+def whole_calls(trace):
+    """strace's lines, those that another thread interrupted put together again."""
+    begun, calls = {}, []
+    for line in trace.splitlines():
+        thread, _, call = line.partition(" ")
+        call = call.strip()
+        if call.endswith("<unfinished ...>"):
+            begun[thread] = call.removesuffix("<unfinished ...>")
+        else:
+            end = re.match(r"<\.\.\. \w+ resumed>", call)
+            calls.append(begun.pop(thread, "") + call[end.end():] if end else call)
+    return "\n".join(calls)
+
+
+@contextlib.contextmanager
+def traced(pid, calls, directory):
+    """Follows a process' system calls; gives a function that ends that and returns them, one a line,
+    with paths beside file descriptors and without data."""
+    trace, messages = directory / "trace", directory / "messages"
+    with open(messages, "wb") as err:
+        tracer = subprocess.Popen(["strace", "-f", "-y", "-s", "0", "-o", trace, "-e",
+                                   f"trace={calls}", "-p", str(pid)], stdin=subprocess.DEVNULL,
+                                  stderr=err, start_new_session=True)
+
+    def end():
+        tracer.send_signal(signal.SIGINT)
+        tracer.wait(PATIENCE)
+        return whole_calls(trace.read_text())
+    try:
+        wait_until(lambda: "attached" in messages.read_text())
+        yield end
+    finally:
+        kill_group(tracer)
+
+
 class Mount:
     """One adlfs mount. Made by the `mount` fixture, which also ends it."""
 
