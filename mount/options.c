@@ -60,9 +60,8 @@ static const struct word level_words[] = {{"error", ADL_ERROR},
 
 #define AT(field)    offsetof(struct adl_options, field)
 #define WEEK_SECONDS (INT64_C(7) * 24 * 3600)
-#define LONG_SECONDS                                                                               \
-    (INT64_C(100) * 365 * 24 * 3600) /* fits everywhere that adds it to a clock                    \
-                                      */
+/* Fits everywhere that adds it to a clock. */
+#define LONG_SECONDS (INT64_C(100) * 365 * 24 * 3600)
 
 /* clang-format off */
 static const struct option table[] = {

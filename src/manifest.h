@@ -49,8 +49,8 @@ struct adl_entry_options {
     const char **headers; /* "Name: value" lines, NULL-terminated; NULL for none */
     const char *referer, *user_agent, *user, *password; /* NULL: not given */
     struct adl_digest checksum;
-    unsigned
-        max_connections; /* the smaller of split= and max-connection-per-server=; 0: not given */
+    /* The smaller of split= and max-connection-per-server=; 0: not given. */
+    unsigned max_connections;
 };
 
 struct adl_entry {
