@@ -110,6 +110,7 @@ struct adl_transfer {
     int64_t at, end;     /* it brings [at, end) next; end INT64_MAX: to where the stream ends */
     int64_t got;         /* bytes of its body that were new */
     int status;          /* HTTP; 0: no answer yet */
+    int64_t since;       /* ms: when it was asked for */
     int64_t retry_after; /* s, -1 */
     enum adl_reason reason;
 };
@@ -157,9 +158,14 @@ struct adl_file {
     int64_t failed_at;       /* ms: the last failure */
     int64_t progress_at;     /* ms: when bytes last came */
     int64_t progress;        /* bytes since then */
-    int error;               /* of the last failure; 0 */
-    char *error_text;        /* owned */
-    int64_t error_until;     /* ms: asks are answered with it until then */
+    int64_t rate;            /* bytes/s, all transfers together, lately; 0: not known */
+    int64_t rate_since;      /* ms: since when ... */
+    int64_t rate_bytes;      /* ... so much came */
+    _Atomic int64_t
+        window_most;     /* bytes: the largest window ahead of a reader. Any thread reads it */
+    int error;           /* of the last failure; 0 */
+    char *error_text;    /* owned */
+    int64_t error_until; /* ms: asks are answered with it until then */
     int http_status, http_version;
     double seconds;
 };
@@ -255,6 +261,8 @@ void adl_fetch_round(struct adl_engine *engine);
 /* What the transfer's end means for its file and its origin. */
 void adl_fetch_failed(struct adl_transfer *transfer, int error, bool transient, const char *reason);
 void adl_fetch_progress(struct adl_file *file, int64_t bytes);
+/* The largest window that is worth fetching ahead at that rate, bytes/s; 0: not known yet. */
+int64_t adl_fetch_window(const struct adl_engine *engine, int64_t rate);
 
 /* --- transfer.c: the loop's */
 int adl_transfer_start(struct adl_file *file, const struct adl_question *question,

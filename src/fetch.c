@@ -13,20 +13,26 @@
 
 #define FLIGHTS_MAX 64
 
-/* Readahead leaves this many of an origin's connections to readers that wait. */
-#define SPARE_CONNECTIONS 2
-
-/* Ranges of a window side by side for one file. */
-#define AHEAD_MAX 8
-
 /* A range of a window is at least this large, so that the request is worth its round trip, and at
  * most that, so that the last one does not hold up everyone. */
 #define CHUNK_MIN (1 << 20)
 #define CHUNK_MAX (16 << 20)
 
+/* A window is what comes in this time, and within these bounds; the first is for a file whose rate
+ * is not known yet. */
+#define WINDOW_S       2
+#define WINDOW_UNKNOWN (16 << 20)
+#define WINDOW_MIN     (16 << 20)
+
+/* With connections to spare, flights are looked at this often for one that lags behind. */
+#define LAG_MS 100
+
+/* The rate is taken over this long. */
+#define RATE_MS 100
+
 /* A waiter waits for a transfer that is this close to what it wants; farther ones are no help, and
- * are cut short. The kernel's readahead asks for up to 2 MiB ahead of a sequential reader: that must
- * not cut what is on its way in order. */
+ * are cut short. The kernel's readahead asks for up to 2 MiB ahead of a sequential reader: that
+ * must not cut what is on its way in order. */
 #define NEAR (4 << 20)
 
 /* When the last reader goes, a transfer with less than this to come may end well: its connection
@@ -46,6 +52,16 @@
 /* Private copies that are kept open though nobody reads them, since closing would lose them. */
 #define RESTING_MAX 64
 
+static int64_t min64(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t max64(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 /* --- may it run? */
 
 static struct adl_origin *origin_of(struct adl_file *file)
@@ -54,11 +70,11 @@ static struct adl_origin *origin_of(struct adl_file *file)
     return adl_origins_of(engine->origins, adl_file_url(file), engine->now);
 }
 
-static bool may_start(struct adl_file *file, unsigned spare)
+static bool may_start(struct adl_file *file)
 {
     struct adl_engine *engine = file->engine;
     const struct adl_origin *origin = origin_of(file);
-    if (!origin || engine->active + spare >= engine->settings->connections)
+    if (!origin || engine->active >= engine->settings->connections)
         return false;
     int64_t not_before =
         origin->not_before > file->not_before ? origin->not_before : file->not_before;
@@ -66,11 +82,10 @@ static bool may_start(struct adl_file *file, unsigned spare)
         adl_engine_wake_at(engine, not_before);
         return false;
     }
-    unsigned limit = origin->limit;
     const struct adl_entry_options *options = file->entry->options;
     if (options && options->max_connections && file->n_transfers >= options->max_connections)
         return false;
-    return origin->active + (limit > spare ? spare : 0) < limit;
+    return origin->active < origin->limit;
 }
 
 /* --- the probe */
@@ -88,7 +103,7 @@ static bool asks_open(const struct adl_file *file)
  * cached already, only whether it is still the same. */
 static void probe(struct adl_file *file)
 {
-    if (file->probing || !may_start(file, 0))
+    if (file->probing || !may_start(file))
         return;
     struct adl_question question = {.ranged = !file->plain};
     bool opens = asks_open(file);
@@ -115,13 +130,14 @@ static void probe(struct adl_file *file)
 
 /* --- ranges */
 
-static int64_t chunk_of(const struct adl_window *windows, size_t count)
+/* How many transfers of one file may run side by side: its share of what its origin bears. */
+static unsigned width_of(struct adl_file *file)
 {
-    int64_t wanted = 0;
-    for (size_t i = 0; i < count; i++)
-        wanted += windows[i].end - windows[i].first;
-    int64_t chunk = wanted / AHEAD_MAX;
-    return chunk < CHUNK_MIN ? CHUNK_MIN : chunk > CHUNK_MAX ? CHUNK_MAX : chunk;
+    const struct adl_origin *origin = origin_of(file);
+    if (!origin)
+        return 1;
+    unsigned files = origin->files + !file->n_transfers;
+    return origin->limit > files ? origin->limit / files : 1;
 }
 
 #define WINDOWS_MAX 256
@@ -132,8 +148,39 @@ struct view {
     struct adl_flight flights[FLIGHTS_MAX];
     struct adl_transfer *transfers[FLIGHTS_MAX];
     struct adl_window windows[WINDOWS_MAX];
-    unsigned ahead; /* flights that nobody waits for */
+    unsigned width;
 };
+
+/* Half a share of the windows for each connection, so that none has to wait until the reader has
+ * moved on; and enough that a connection does not wait for answers most of the time: with chunks of
+ * less than delay x rate / connections the round trips limit the rate, so twice that, to let it
+ * grow. But towards the end of the file shares of what is left, so that the last ones are small and
+ * end together. */
+static int64_t chunk_of(struct adl_file *file, const struct view *view)
+{
+    const struct adl_origin *origin = origin_of(file);
+    int64_t delay = origin ? origin->delay : 0;
+    int64_t wanted = 0, end = 0, asked = 0;
+    for (size_t i = 0; i < view->plan.n_windows; i++) {
+        wanted += view->windows[i].end - view->windows[i].first;
+        end = max64(end, view->windows[i].end);
+    }
+    for (size_t i = 0; i < view->plan.n_flights; i++)
+        asked = max64(asked, view->flights[i].end);
+    int64_t chunk = max64(wanted / 2, 2 * file->rate * delay / 1000) / view->width;
+    if (end == file->size && view->plan.n_flights)
+        chunk = min64(chunk, (end - asked) / view->width);
+    return min64(max64(chunk, CHUNK_MIN), CHUNK_MAX);
+}
+
+static struct adl_flight flight_of(const struct adl_transfer *transfer)
+{
+    int64_t age = transfer->file->engine->now - transfer->since;
+    return (struct adl_flight){.at = transfer->at,
+                               .end = transfer->end,
+                               .rate = age > 0 ? transfer->got * 1000 / age : transfer->got,
+                               .age = age};
+}
 
 static void view_of(struct adl_file *file, struct view *view)
 {
@@ -143,28 +190,30 @@ static void view_of(struct adl_file *file, struct view *view)
                                    .flights = view->flights,
                                    .windows = view->windows,
                                    .near = NEAR};
-    view->ahead = 0;
+    view->width = width_of(file);
     LIST_FOREACH(transfer, &file->transfers, link)
     {
         size_t n = view->plan.n_flights;
         if (!transfer->edition || transfer->doomed || n == FLIGHTS_MAX)
             continue;
-        view->flights[n] = (struct adl_flight){transfer->at, transfer->end};
+        view->flights[n] = flight_of(transfer);
         view->transfers[n] = transfer;
         view->plan.n_flights++;
-        view->ahead += transfer->reason != ADL_DEMAND;
     }
     LIST_FOREACH(handle, &file->handles, link)
     for (unsigned i = 0; i < ADL_STREAMS && handle->edition == file->edition; i++)
         if (handle->windows[i].end > handle->windows[i].first && view->plan.n_windows < WINDOWS_MAX)
             view->windows[view->plan.n_windows++] = handle->windows[i];
-    view->plan.chunk = chunk_of(view->windows, view->plan.n_windows);
+    view->plan.chunk = chunk_of(file, view);
 }
 
 static bool start_range(struct adl_file *file, struct view *view, const struct adl_range *range)
 {
     if (range->cut >= 0) {
-        view->transfers[range->cut]->end = range->first;
+        struct adl_transfer *cut = view->transfers[range->cut];
+        cut->end = range->first;
+        if (cut->end <= cut->at)
+            adl_transfer_doom(cut);
         struct adl_call *call; /* who counted on the rest of it must look again */
         TAILQ_FOREACH(call, &file->reads, link)
         call->planned = false;
@@ -200,7 +249,7 @@ static void start_demand(struct adl_file *file)
     view_of(file, &view);
     for (; call; call = first_unplanned(file)) {
         while (adl_plan_demand(&view.plan, call->offset, call->offset + call->length, &range)) {
-            if (view.plan.n_flights == FLIGHTS_MAX || !may_start(file, 0))
+            if (view.plan.n_flights == FLIGHTS_MAX || !may_start(file))
                 return;
             if (!start_range(file, &view, &range))
                 return; /* all that waited were answered */
@@ -225,16 +274,33 @@ static void trim_windows(struct adl_file *file)
     }
 }
 
+/* What a new transfer would bring is what the best of its sisters brings. */
+static bool help_laggard(struct adl_file *file, const struct view *view, struct adl_range *range)
+{
+    const struct adl_origin *origin = origin_of(file);
+    const struct adl_call *call = TAILQ_FIRST(&file->reads);
+    int64_t rate = 0, from, to;
+    if (!call || !origin ||
+        !adl_copy_missing(view->plan.copy, call->offset, call->offset + call->length, &from, &to))
+        return false;
+    for (size_t i = 0; i < view->plan.n_flights; i++)
+        if (view->flights[i].rate > rate)
+            rate = view->flights[i].rate;
+    adl_engine_wake_at(file->engine, file->engine->now + LAG_MS);
+    return adl_plan_help(&view->plan, from, rate, origin->delay, range);
+}
+
 static void start_idle(struct adl_file *file)
 {
     struct view view;
     struct adl_range range;
     trim_windows(file);
-    if (!may_start(file, SPARE_CONNECTIONS))
+    if (!may_start(file))
         return;
     view_of(file, &view);
-    while (view.ahead < AHEAD_MAX && view.plan.n_flights < FLIGHTS_MAX &&
-           may_start(file, SPARE_CONNECTIONS) && adl_plan_idle(&view.plan, &range))
+    while (view.plan.n_flights < view.width && view.plan.n_flights < FLIGHTS_MAX &&
+           may_start(file) &&
+           (adl_plan_idle(&view.plan, &range) || help_laggard(file, &view, &range)))
         if (!start_range(file, &view, &range))
             return;
 }
@@ -249,7 +315,7 @@ static void start_stream(struct adl_file *file)
     LIST_FOREACH(transfer, &file->transfers, link)
     if (transfer->edition || transfer->probe)
         return;
-    if (!may_start(file, 0))
+    if (!may_start(file))
         return;
     struct adl_range range = {.end = file->size >= 0 ? file->size : INT64_MAX,
                               .reason = ADL_DEMAND,
@@ -264,8 +330,32 @@ static void start_stream(struct adl_file *file)
 
 /* --- failure */
 
+int64_t adl_fetch_window(const struct adl_engine *engine, int64_t rate)
+{
+    int64_t window = rate ? rate * WINDOW_S : WINDOW_UNKNOWN, most = engine->settings->readahead;
+    if (window < WINDOW_MIN)
+        window = WINDOW_MIN;
+    return window < most ? window : most;
+}
+
+/* Quick to believe a higher rate, slow to believe a lower one: a reader that stops for a moment is
+ * no slower link. */
+static void meter(struct adl_file *file, int64_t bytes)
+{
+    file->rate_bytes += bytes;
+    int64_t took = file->engine->now - file->rate_since;
+    if (took < RATE_MS)
+        return;
+    int64_t rate = file->rate_bytes * 1000 / took;
+    file->rate = rate > file->rate ? rate : (file->rate * 7 + rate) / 8;
+    file->rate_bytes = 0;
+    file->rate_since = file->engine->now;
+    file->window_most = adl_fetch_window(file->engine, file->rate);
+}
+
 void adl_fetch_progress(struct adl_file *file, int64_t bytes)
 {
+    meter(file, bytes);
     file->progress += bytes;
     if (file->progress < PROGRESS)
         return;

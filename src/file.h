@@ -20,10 +20,10 @@ struct adl_handle;
 #define ADL_ANY_VERSION UINT32_MAX
 
 struct adl_attr {
-    int64_t size;     /* bytes; -1 while the origin does not tell */
-    int64_t mtime;    /* Unix time, s; ADL_TIME_UNKNOWN */
+    int64_t size;  /* bytes; -1 while the origin does not tell */
+    int64_t mtime; /* Unix time, s; ADL_TIME_UNKNOWN */
     uint32_t version;
-    bool executable;  /* begins with an ELF magic number or "#!", as far as has been seen */
+    bool executable; /* begins with an ELF magic number or "#!", as far as has been seen */
 };
 
 /* Starts an engine for the manifest's entries, which must outlive it. 0 or -errno (of the cache
@@ -32,7 +32,8 @@ int adl_engine_new(const struct adl_settings *settings, const struct adl_manifes
                    const struct adl_log *log, struct adl_engine **out);
 
 /* Stops it: transfers end at once, calls that wait are answered with -ENOTCONN, handles that are
- * still open are released. No call may be made any more. May be called again. Not from an answer. */
+ * still open are released. No call may be made any more. May be called again. Not from an answer.
+ */
 void adl_engine_stop(struct adl_engine *engine);
 
 /* Stops it, records what arrived, and frees it. */
@@ -53,7 +54,8 @@ typedef void adl_stat_fn(void *ctx, int error, const struct adl_attr *attr);
 void adl_file_stat(struct adl_engine *engine, uint64_t ticket, uint32_t entry, uint32_t version,
                    adl_stat_fn *done, void *ctx);
 
-/* What is known without asking anybody. False: only the version; ask adl_file_stat(). Any thread. */
+/* What is known without asking anybody. False: only the version; ask adl_file_stat(). Any thread.
+ */
 bool adl_file_known(struct adl_engine *engine, uint32_t entry, struct adl_attr *attr);
 
 /* Opens for reading, asking the origin where there is something to ask: whether the version is

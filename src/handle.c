@@ -188,7 +188,7 @@ void adl_file_read(struct adl_handle *handle, uint64_t ticket, int64_t offset, s
     }
     pthread_mutex_lock(&handle->lock);
     ahead = adl_readahead_read(&handle->readahead, offset, end - offset, handle->size,
-                               handle->engine->settings->readahead);
+                               handle->file->window_most);
     pthread_mutex_unlock(&handle->lock);
 
     bool here = adl_copy_has(copy, offset, end);

@@ -8,6 +8,7 @@
 
 struct adl_origin {
     struct adl_origin *next; /* in its bucket */
+    unsigned files;          /* files that have transfers under way there */
     unsigned active;         /* transfers under way */
     unsigned limit;          /* transfers that it may have at a time now */
     unsigned good;           /* transfers that ended well since the limit was last changed */
@@ -15,6 +16,7 @@ struct adl_origin {
     int64_t not_before;      /* ms: nothing is started before */
     int64_t lowered_at;      /* ms: when the limit was last lowered */
     int64_t alive_at;        /* ms: when it last answered, was first used, or first failed since */
+    int64_t delay;           /* ms: from asking to the first byte, on the average; 0: not known */
     char name[];             /* "https://example.org:443" */
 };
 

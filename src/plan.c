@@ -1,5 +1,14 @@
 #include "plan.h"
 
+/* Helping a laggard closes its connection early and costs a request: not for less than this. */
+#define HELP_GAIN_MS 200
+
+/* It lags when it is this many times slower than the best. */
+#define HELP_RATIO 3
+
+/* Before this, in round trips, it is not late but on its way. */
+#define HELP_AGE 3
+
 static int64_t min64(int64_t a, int64_t b)
 {
     return a < b ? a : b;
@@ -139,4 +148,40 @@ bool adl_plan_idle(const struct adl_plan *plan, struct adl_range *out)
         return true;
     }
     return false;
+}
+
+/* How much sooner, ms, the rest of `flight` is here with help, and what share of it, bytes, the
+ * helper takes: so much that both are done at the same time. */
+static int64_t gain_of(const struct adl_flight *flight, int64_t rate, int64_t delay, int64_t *share)
+{
+    int64_t own = max64(flight->rate, 1), left = flight->end - flight->at;
+    double alone = (double)left * 1000 / (double)own;
+    if (flight->age < HELP_AGE * delay || alone <= (double)delay)
+        return 0;
+    double part =
+        (alone - (double)delay) / 1000 * (double)own * (double)rate / (double)(own + rate);
+    *share = (int64_t)part;
+    double gain = part * 1000 / (double)own;
+    if (gain * 2 < alone)
+        return 0;
+    return gain > INT32_MAX ? INT32_MAX : (int64_t)gain;
+}
+
+bool adl_plan_help(const struct adl_plan *plan, int64_t wanted, int64_t rate, int64_t delay,
+                   struct adl_range *out)
+{
+    int64_t block = plan->copy->block_size, share = 0;
+    int cut = flight_over(plan, wanted);
+    if (cut < 0 || rate <= 0)
+        return false;
+    const struct adl_flight *flight = &plan->flights[cut];
+    if (flight->rate * HELP_RATIO > rate ||
+        gain_of(flight, rate, max64(delay, 1), &share) < HELP_GAIN_MS)
+        return false;
+    int64_t first = (flight->end - share) / block * block;
+    first = max64(first, flight->at);
+    if (first >= flight->end)
+        return false;
+    *out = (struct adl_range){.first = first, .end = flight->end, .reason = ADL_AHEAD, .cut = cut};
+    return true;
 }

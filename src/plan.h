@@ -12,6 +12,8 @@
  * nearest counts. */
 struct adl_flight {
     int64_t at, end;
+    int64_t rate; /* bytes/s since it began; 0: nothing came yet */
+    int64_t age;  /* ms since it was asked for */
 };
 
 struct adl_window {
@@ -45,5 +47,13 @@ bool adl_plan_demand(const struct adl_plan *plan, int64_t first, int64_t end,
 
 /* The next range that nobody waits for. */
 bool adl_plan_idle(const struct adl_plan *plan, struct adl_range *out);
+
+/* With a connection to spare and nothing else to fetch: takes from a flight that lags behind its
+ * sisters, while a reader waits for byte `wanted` of it, as much of its end as a new transfer of
+ * `rate` bytes/s, whose first byte comes after `delay` ms, would have brought by the time that the
+ * laggard is done with what it keeps. False where that would not at least halve the wait. out->cut
+ * is the laggard; where it keeps nothing, it has had its time. */
+bool adl_plan_help(const struct adl_plan *plan, int64_t wanted, int64_t rate, int64_t delay,
+                   struct adl_range *out);
 
 #endif

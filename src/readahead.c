@@ -11,11 +11,16 @@
  * random readers seldom look like sequential ones. */
 #define SLACK_FIRST (128 << 10)
 
-/* The first window: what the reader's next few reads want. */
-#define WINDOW_FIRST (512 << 10)
+/* A handle's first read, of this size and at the start of the file, is a copy's or a cat's: the kernel makes 256 KiB
+ * of their 128 KiB, and 16 or 32 KiB of what somebody reads who only looks at the beginning. */
+#define LARGE (128 << 10)
 
-/* Up to here a window grows fourfold, behind it twofold. */
-#define WINDOW_SMALL (8 << 20)
+/* The first window, that of a large first read, and how it grows. Measured at 50 ms and 800 MB/s,
+ * where each step costs a round trip: 512 KiB, growing fourfold, lost a quarter of a second more on
+ * the way to full speed. */
+#define WINDOW_FIRST (2 << 20)
+#define WINDOW_SMALL (16 << 20)
+#define WINDOW_LARGE (16 << 20)
 
 static bool continues(const struct adl_stream *stream, int64_t offset)
 {
@@ -41,12 +46,12 @@ static unsigned find(const struct adl_readahead *readahead, int64_t offset, bool
     return best < 0 ? oldest : (unsigned)best;
 }
 
-static int64_t grown(int64_t window, int64_t most)
+static int64_t grown(int64_t window, bool large, int64_t most)
 {
     if (!window)
-        window = WINDOW_FIRST;
+        window = large ? WINDOW_LARGE : WINDOW_FIRST;
     else
-        window *= window < WINDOW_SMALL ? 4 : 2;
+        window *= window < WINDOW_SMALL ? 8 : 4;
     return window < most ? window : most;
 }
 
@@ -57,18 +62,22 @@ struct adl_ahead adl_readahead_read(struct adl_readahead *readahead, int64_t off
     int64_t end = offset + length;
     said.stream = find(readahead, offset, &said.fresh);
     struct adl_stream *stream = &readahead->streams[said.stream];
+    bool large = !readahead->reads && offset == 0 && length >= LARGE;
+    bool sequential = !said.fresh || large;
     if (said.fresh)
         *stream = (struct adl_stream){.first = offset, .next = end};
+    else if (end <= stream->next)
+        sequential = false; /* a late one: it was counted when it was overtaken */
     stream->used = ++readahead->reads;
-    if (said.fresh || end <= stream->next)
+    if (!sequential)
         return said;
 
     stream->next = end;
     int64_t from = stream->ahead > end ? stream->ahead : end;
-    if (from - end >= stream->window / 2 && stream->window)
+    if (from - end >= stream->window / 4 * 3 && stream->window)
         return said;
     said.fresh = !stream->window;
-    stream->window = grown(stream->window, most);
+    stream->window = grown(stream->window, large, most);
     int64_t to = end + stream->window;
     if (to > size)
         to = size;

@@ -3,11 +3,12 @@
  *
  * A handle may hold several streams (a player reads audio and video apart). A read belongs to the
  * stream that it continues, or else starts one in the place of the stream that was idle longest.
- * The first read of a stream asks for nothing more than itself: it may be random. From its second
- * read on, a stream has a window ahead of the reader, which is renewed each time the reader has
- * used half of it and grows each time: fourfold while it is small, since each step costs a round
- * trip on a long link, then twofold, up to what the caller says bandwidth x delay needs. It grows
- * only with reads: when the reader stops, so does the window. */
+ * The first read of a stream asks for nothing more than itself: it may be random; but a large read
+ * at the start of the file is the first of many. From its second read on, a stream has a window
+ * ahead of the reader, which is renewed each time the reader has used a quarter of it and grows
+ * each time: eightfold while it is small, since each step costs a round trip on a long link, then
+ * fourfold, up to what the caller says bandwidth x delay needs. It grows only with reads: when the
+ * reader stops, so does the window. */
 #ifndef ADL_READAHEAD_H
 #define ADL_READAHEAD_H
 

@@ -11,7 +11,7 @@ void adl_settings_init(struct adl_settings *settings)
         .retry_for = 60,
         .connect_timeout = 15,
         .stall_timeout = 20,
-        .readahead = 64 * 1024 * 1024,
+        .readahead = 128 * 1024 * 1024,
         .origin_connections = 16,
         .connections = 64,
     };

@@ -21,7 +21,8 @@ static void forget(struct adl_transfer *transfer)
 {
     struct adl_file *file = transfer->file;
     LIST_REMOVE(transfer, link);
-    file->n_transfers--;
+    if (--file->n_transfers == 0)
+        transfer->origin->files--;
     file->engine->active--;
     transfer->origin->active--;
     if (file->probing == transfer)
@@ -130,6 +131,9 @@ static bool head(void *ctx, const struct adl_answer *answer)
     struct adl_verdict *verdict = &transfer->verdict;
     adl_probe_classify(&transfer->question, &pin, answer, verdict);
     transfer->answered = true;
+    int64_t delay = file->engine->now - transfer->since;
+    struct adl_origin *origin = transfer->origin;
+    origin->delay = origin->delay ? (origin->delay * 7 + delay) / 8 : delay;
     transfer->retry_after = answer->retry_after;
     file->http_status = transfer->status = answer->status;
     file->http_version = answer->http_version;
@@ -385,6 +389,7 @@ int adl_transfer_start(struct adl_file *file, const struct adl_question *questio
                                       .question = *question,
                                       .direct = url != home,
                                       .mirror = file->mirror,
+                                      .since = engine->now,
                                       .retry_after = -1};
     const struct adl_validator *validator = &file->validators[file->mirror];
     if (range) {
@@ -409,7 +414,8 @@ int adl_transfer_start(struct adl_file *file, const struct adl_question *questio
         return error;
     }
     LIST_INSERT_HEAD(&file->transfers, transfer, link);
-    file->n_transfers++;
+    if (file->n_transfers++ == 0)
+        transfer->origin->files++;
     engine->active++;
     transfer->origin->active++;
     *out = transfer;

@@ -57,7 +57,7 @@ static void make(struct scene *scene, int64_t size, uint32_t block_size)
 static void add_flight(struct scene *scene, int64_t at, int64_t end)
 {
     assert_true(scene->plan.n_flights < FLIGHTS);
-    scene->flights[scene->plan.n_flights++] = (struct adl_flight){at, end};
+    scene->flights[scene->plan.n_flights++] = (struct adl_flight){.at = at, .end = end};
 }
 
 static void add_window(struct scene *scene, int64_t first, int64_t end)
@@ -215,6 +215,36 @@ static void a_flight_that_is_far_away_is_cut(void **state)
 
     /* What the flight was to bring behind the cut is nobody's now. */
     assert_demand(scene, 3 * M, 3 * M + 1, 3 * M, 3 * M + BLOCK);
+}
+
+static void a_laggard_is_helped_only_where_that_halves_the_wait(void **state)
+{
+    struct scene *scene = *state;
+    struct adl_range range;
+    make(scene, 100 * M, BLOCK);
+    add_flight(scene, 0, 8 * M);
+    add_flight(scene, 8 * M, 16 * M);
+    struct adl_flight *late = &scene->flights[0];
+    *late = (struct adl_flight){.at = 0, .end = 8 * M, .rate = 100 * K, .age = 1000};
+
+    /* 80 s alone; with 900 KiB/s beside it about 8 s: nine tenths of it are taken. */
+    assert_true(adl_plan_help(&scene->plan, 0, 900 * K, 50, &range));
+    assert_int_equal(range.cut, 0);
+    assert_int_equal(range.end, 8 * M);
+    assert_int_equal(range.first % BLOCK, 0);
+    assert_true(range.first > 700 * K && range.first < M);
+
+    assert_false(adl_plan_help(&scene->plan, 0, 200 * K, 50, &range));      /* not much slower */
+    assert_false(adl_plan_help(&scene->plan, 0, 900 * K, 400, &range));     /* too young to tell */
+    assert_false(adl_plan_help(&scene->plan, 20 * M, 900 * K, 50, &range)); /* nobody's flight */
+    assert_false(adl_plan_help(&scene->plan, 0, 0, 50, &range));
+    late->at = 8 * M - 4 * K; /* nearly there */
+    assert_false(adl_plan_help(&scene->plan, 8 * M - 4 * K, 900 * K, 50, &range));
+    late->at = 0;
+    late->rate = 0; /* nothing came at all */
+    late->age = 5000;
+    assert_true(adl_plan_help(&scene->plan, 0, 900 * K, 50, &range));
+    assert_int_equal(range.first, 0); /* it keeps nothing */
 }
 
 static void a_cut_flight_gives_no_more_than_it_had(void **state)
@@ -631,6 +661,7 @@ int main(void)
         TEST(what_is_in_flight_is_not_asked_for_again),
         TEST(a_flight_that_is_near_is_waited_for),
         TEST(a_flight_that_is_far_away_is_cut),
+        TEST(a_laggard_is_helped_only_where_that_halves_the_wait),
         TEST(a_cut_flight_gives_no_more_than_it_had),
         TEST(of_flights_over_the_same_byte_the_nearest_counts),
         TEST(a_window_lets_demand_go_on_for_a_chunk),
