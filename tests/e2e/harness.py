@@ -154,25 +154,37 @@ def whole_calls(trace):
     return "\n".join(calls)
 
 
-@contextlib.contextmanager
-def traced(pid, calls, directory):
-    """Follows a process' system calls; gives a function that ends that and returns them, one a line,
-    with paths beside file descriptors and without data."""
-    trace, messages = directory / "trace", directory / "messages"
-    with open(messages, "wb") as err:
-        tracer = subprocess.Popen(["strace", "-f", "-y", "-s", "0", "-o", trace, "-e",
-                                   f"trace={calls}", "-p", str(pid)], stdin=subprocess.DEVNULL,
-                                  stderr=err, start_new_session=True)
+class Tracer:
+    """Follows a process' system calls: one a line, with paths beside file descriptors and without
+    data. LeakSanitizer does not work in a process that ends meanwhile."""
 
-    def end():
-        tracer.send_signal(signal.SIGINT)
-        tracer.wait(PATIENCE)
-        return whole_calls(trace.read_text())
-    try:
-        wait_until(lambda: "attached" in messages.read_text())
-        yield end
-    finally:
-        kill_group(tracer)
+    def __init__(self, pid, calls, directory):
+        self.trace, self.messages = directory / "trace", directory / "messages"
+        with open(self.messages, "wb") as err:
+            self.process = subprocess.Popen(
+                ["strace", "-f", "-y", "-s", "0", "-o", self.trace, "-e", f"trace={calls}",
+                 "-p", str(pid)], stdin=subprocess.DEVNULL, stderr=err, start_new_session=True)
+
+    def __enter__(self):
+        try:
+            wait_until(lambda: "attached" in self.messages.read_text())
+        except AssertionError:
+            kill_group(self.process)
+            raise
+        return self
+
+    def __exit__(self, *_):
+        kill_group(self.process)
+
+    def calls(self):
+        """Those so far."""
+        return whole_calls(self.trace.read_text())
+
+    def end(self):
+        """Follows no longer; all calls that there were."""
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(PATIENCE)
+        return self.calls()
 
 
 class Mount:

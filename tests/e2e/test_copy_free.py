@@ -3,7 +3,7 @@
 import os
 import re
 
-from harness import run, same_content, traced
+from harness import Tracer, run, same_content
 
 MIB = 1 << 20
 SIZE = 8 * MIB
@@ -17,10 +17,10 @@ def test_cached_reads_are_spliced(mount, origin, scratch):
     try:
         assert same_content(m / "data.bin", "splice", SIZE)
         os.posix_fadvise(held, 0, 0, os.POSIX_FADV_DONTNEED)
-        with traced(m.pid, "read,readv,pread64,preadv,write,writev,mmap,splice,sendfile",
-                    scratch) as end:
+        with Tracer(m.pid, "read,readv,pread64,preadv,write,writev,mmap,splice,sendfile",
+                    scratch) as tracer:
             run("cat", m / "data.bin")
-            calls = end()
+            calls = tracer.end()
     finally:
         os.close(held)
     assert not re.search(r"\b(read|readv|pread64|preadv)\(\d+<[^>]*\.data", calls)

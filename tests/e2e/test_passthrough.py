@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import (errno_of, kill_group, mounted, read_at, run, same_content, traced,
+from harness import (Tracer, errno_of, kill_group, mounted, read_at, run, same_content,
                      wait_until)
 from origin import content
 
@@ -77,9 +77,9 @@ def complete(mount, origin, scratch):
 
 def test_a_complete_file_is_read_without_the_daemon(complete, scratch):
     m = complete("silent")
-    with traced(m.pid, "read,readv,write,writev,splice,ioctl", scratch) as end:
+    with Tracer(m.pid, "read,readv,write,writev,splice,ioctl", scratch) as tracer:
         assert same_content(m / "data.bin", "silent", SIZE)
-        calls = end()
+        calls = tracer.end()
     assert passed(m) == 1
     assert "/dev/fuse" in calls  # the open, at least
     sent = re.findall(r"\b(?:write|writev|splice)\(.*/dev/fuse>.*= (\d+)$", calls, re.MULTILINE)
@@ -170,14 +170,14 @@ def test_no_open_fails_while_the_file_becomes_complete(mount, origin):
 
 def test_a_hundred_opens_share_one_backing_file(complete, scratch):
     m = complete("hundred")
-    with traced(m.pid, "ioctl", scratch) as end:
+    with Tracer(m.pid, "ioctl", scratch) as tracer:
         fds = [os.open(m / "data.bin", os.O_RDONLY) for _ in range(100)]
         for number, fd in enumerate(fds):
             assert os.pread(fd, 4096, number * 4096) == content("hundred", number * 4096, 4096)
         for fd in fds:
             os.close(fd)
-        m.umount()  # all releases have come
-        calls = end()
+        wait_until(lambda: re.search(r"BACKING_CLOSE|0xe5, 0x0?2,", tracer.calls()))
+        calls = tracer.end()
     assert passed(m) == 100
     assert len(re.findall(r"BACKING_OPEN|0xe5, 0x0?1,", calls)) == 1
     assert len(re.findall(r"BACKING_CLOSE|0xe5, 0x0?2,", calls)) == 1
