@@ -2,6 +2,7 @@
 
 #include "fs.h"
 
+#include "foresight.h"
 #include "passthrough.h"
 #include "xattr.h"
 
@@ -41,6 +42,7 @@ struct adl_fs {
     const struct adl_log *log;
     struct fuse_session *session;
     struct adl_passthrough *passthrough; /* owned */
+    struct adl_foresight *foresight;     /* owned */
     uid_t uid;
     gid_t gid;
     time_t born;
@@ -141,6 +143,24 @@ static struct pending *pend(fuse_req_t req, fuse_ino_t ino)
     return pending;
 }
 
+/* --- what will be wanted next */
+
+static void foresee_stats(struct adl_fs *fs, uint32_t number, bool unknown)
+{
+    uint32_t entries[ADL_FORESEEN_MAX];
+    size_t count = adl_foresight_stat(fs->foresight, number, unknown, entries);
+    if (count)
+        adl_file_foresee(fs->engine, entries, count, false);
+}
+
+static void foresee_opens(struct adl_fs *fs, uint32_t number)
+{
+    uint32_t entries[ADL_FORESEEN_MAX];
+    size_t count = adl_foresight_open(fs->foresight, number, entries);
+    if (count)
+        adl_file_foresee(fs->engine, entries, count, true);
+}
+
 /* --- names */
 
 static void on_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -164,6 +184,7 @@ static void on_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
             entry.attr_timeout = ATTR_TIMEOUT;
         entry.ino = ino_of(number, attr.version);
         fill_file(fs, number, &attr, &entry.attr);
+        foresee_stats(fs, number, false);
     }
     fuse_reply_entry(req, &entry);
 }
@@ -182,10 +203,17 @@ static void on_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_dat
 
 static void on_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
-    (void)ino;
+    adl_foresight_listed(fs_of(req)->foresight, number_of(ino), true);
     info->cache_readdir = 1;
     info->keep_cache = 1;
     fuse_reply_open(req, info);
+}
+
+static void on_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
+{
+    (void)info;
+    adl_foresight_listed(fs_of(req)->foresight, number_of(ino), false);
+    fuse_reply_err(req, 0);
 }
 
 /* Offsets: 0 is ".", 1 "..", then the children in order. */
@@ -268,6 +296,7 @@ static void on_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *in
     struct pending *pending = ticket ? pend(req, ino) : NULL;
     if (pending)
         adl_file_stat(fs->engine, ticket, node->entry, version_of(ino), stat_done, pending);
+    foresee_stats(fs, number_of(ino), true);
 }
 
 /* Tells the kernel how the handle is read. 0 or -errno. */
@@ -318,6 +347,7 @@ static void on_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
     pending->info = *info;
     adl_file_open(fs->engine, ticket, adl_tree_node(fs->tree, number_of(ino))->entry,
                   version_of(ino), open_done, pending);
+    foresee_opens(fs, number_of(ino));
 }
 
 static struct adl_handle *handle_of(const struct fuse_file_info *info)
@@ -460,6 +490,7 @@ static const struct fuse_lowlevel_ops operations = {
     .getattr = on_getattr,
     .opendir = on_opendir,
     .readdir = on_readdir,
+    .releasedir = on_releasedir,
     .open = on_open,
     .read = on_read,
     .release = on_release,
@@ -571,7 +602,9 @@ int adl_fs_run(const struct adl_fs_options *options, struct adl_engine *engine,
     int error = adl_passthrough_new(log, &fs.passthrough);
     if (error < 0)
         return error;
-    error = run_session(&fs);
+    fs.foresight = adl_foresight_new(tree);
+    error = fs.foresight ? run_session(&fs) : -ENOMEM;
+    adl_foresight_free(fs.foresight);
     adl_passthrough_free(fs.passthrough);
     return error;
 }

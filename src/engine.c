@@ -106,7 +106,7 @@ static bool was_cancelled(const struct adl_engine *engine, uint64_t ticket)
     return false;
 }
 
-static void release(struct adl_handle *handle)
+void adl_engine_release(struct adl_handle *handle)
 {
     LIST_REMOVE(handle, link);
     adl_engine_busy(handle->file);
@@ -166,7 +166,7 @@ static void take(struct adl_engine *engine, struct adl_call *call)
                     (long long)call->offset);
         break;
     case ADL_CALL_RELEASE:
-        release(call->handle);
+        adl_engine_release(call->handle);
         break;
     case ADL_CALL_CANCEL:
         cancel(engine, call->ticket);
@@ -215,7 +215,7 @@ static void wind_up(struct adl_engine *engine)
         adl_transfer_doom(transfer);
         adl_transfer_reap(engine);
         while ((handle = LIST_FIRST(&file->handles)))
-            release(handle);
+            adl_engine_release(handle);
     }
 }
 

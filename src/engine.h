@@ -47,6 +47,7 @@ struct adl_call {
     int64_t offset, length;      /* READ; offset alone: the block of VERIFIED */
     struct adl_ahead ahead;      /* READ, AHEAD */
     bool right;                  /* VERIFIED */
+    bool foreseen;               /* STAT, OPEN: nobody waits for it */
     int result;                  /* DIGESTED: of adl_digest_check() */
     struct adl_edition *edition; /* DIGESTED: with the reference that the worker held */
     union {
@@ -83,6 +84,7 @@ struct adl_handle {
     struct adl_edition *edition;            /* one reference. Its copy: see copy.h */
     int64_t size;                           /* -1: direct. Any thread */
     struct adl_window windows[ADL_STREAMS]; /* wanted ahead. Loop */
+    bool foreseen;                          /* nobody's: it goes when its window has come. Loop */
     pthread_mutex_t lock;                   /* for `readahead`, never held across I/O */
     struct adl_readahead readahead;
     _Atomic uint64_t served; /* reads answered by the caller's own thread: see adl_file_release() */
@@ -213,6 +215,8 @@ uint64_t adl_engine_random(struct adl_engine *engine);
 void adl_engine_busy(struct adl_file *file);
 /* The loop is to look again at `when`, ms. */
 void adl_engine_wake_at(struct adl_engine *engine, int64_t when);
+/* Ends a handle. */
+void adl_engine_release(struct adl_handle *handle);
 
 /* --- file.c: the loop's */
 struct adl_file *adl_file_at(struct adl_engine *engine, uint32_t entry); /* NULL without memory */

@@ -65,14 +65,20 @@ typedef void adl_open_fn(void *ctx, int error, struct adl_handle *handle,
 void adl_file_open(struct adl_engine *engine, uint64_t ticket, uint32_t entry, uint32_t version,
                    adl_open_fn *done, void *ctx);
 
+/* These entries will be wanted soon: learns their attributes, or fetches those that are small, when
+ * the origin has connections to spare. Nobody waits for it, and failures are nobody's. Any thread.
+ */
+void adl_file_foresee(struct adl_engine *engine, const uint32_t *entries, size_t count,
+                      bool content);
+
 /* No read of the handle may be under way. Any thread. */
 void adl_file_release(struct adl_handle *handle);
 
 /* Whether reads of this handle must not go through the page cache (size not known at open). */
 bool adl_handle_direct(const struct adl_handle *handle);
 
-/* The data file of a handle's copy, where every byte of it is here and trusted: it may be read as it
- * is, to its end, until the handle is released. -1 where not, or not yet. Any thread. */
+/* The data file of a handle's copy, where every byte of it is here and trusted: it may be read as
+ * it is, to its end, until the handle is released. -1 where not, or not yet. Any thread. */
 int adl_handle_complete(const struct adl_handle *handle);
 
 /* Reads: answered with the place of the bytes in a file descriptor, to be passed on from there

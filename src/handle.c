@@ -6,6 +6,9 @@
 
 #include <errno.h>
 
+/* What is fetched of a file before anybody opens it: small files only. */
+#define FORESEEN_SIZE_MAX (1 << 20)
+
 bool adl_handle_direct(const struct adl_handle *handle)
 {
     return handle->size < 0;
@@ -69,6 +72,42 @@ void adl_file_open(struct adl_engine *engine, uint64_t ticket, uint32_t entry, u
                               .done.open = done,
                               .ctx = ctx};
     adl_engine_post(engine, call);
+}
+
+static void stat_foreseen(void *ctx, int error, const struct adl_attr *attr)
+{
+    (void)ctx, (void)error, (void)attr;
+}
+
+/* The handle is there for its window only; the loop releases it when that has come. */
+static void open_foreseen(void *ctx, int error, struct adl_handle *handle,
+                          const struct adl_attr *attr)
+{
+    (void)ctx, (void)attr;
+    if (error < 0)
+        return;
+    handle->foreseen = true;
+    if (handle->size > 0 && handle->size <= FORESEEN_SIZE_MAX)
+        handle->windows[0] = (struct adl_window){.end = handle->size};
+}
+
+void adl_file_foresee(struct adl_engine *engine, const uint32_t *entries, size_t count,
+                      bool content)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct adl_call *call = calloc(1, sizeof(*call));
+        if (!call)
+            return;
+        *call = (struct adl_call){.kind = content ? ADL_CALL_OPEN : ADL_CALL_STAT,
+                                  .entry = entries[i],
+                                  .version = ADL_ANY_VERSION,
+                                  .foreseen = true};
+        if (content)
+            call->done.open = open_foreseen;
+        else
+            call->done.stat = stat_foreseen;
+        adl_engine_post(engine, call);
+    }
 }
 
 void adl_file_report(struct adl_engine *engine, uint32_t entry, adl_report_fn *done, void *ctx)
