@@ -101,9 +101,9 @@ static void use_backing(struct fuse_file_info *info, int backing)
 static struct opened *find(struct adl_passthrough *passthrough, fuse_ino_t ino)
 {
     struct opened *opened;
-    LIST_FOREACH(opened, &passthrough->opened[ino % BUCKETS], link)
-    if (opened->ino == ino)
-        return opened;
+    LIST_FOREACH (opened, &passthrough->opened[ino % BUCKETS], link)
+        if (opened->ino == ino)
+            return opened;
     return NULL;
 }
 

@@ -1,34 +1,14 @@
 /* edition: one version of a file as it is open: its copy, and the reads that wait for its bytes. */
 #include "cleanup.h"
 #include "engine.h"
-#include "url.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 static const struct adl_digest *digest_of(const struct adl_file *file)
 {
     const struct adl_entry_options *options = file->entry->options;
     return options && options->checksum.kind != ADL_DIGEST_NONE ? &options->checksum : NULL;
-}
-
-static void head_of(const struct adl_file *file, struct adl_head *head)
-{
-    const struct adl_engine *engine = file->engine;
-    *head = (struct adl_head){.key = adl_store_key(file->entry->urls),
-                              .validator = file->validators[0],
-                              .size = file->size,
-                              .block_size = engine->store->block_size,
-                              .flags = file->mode == ADL_MODE_SPLIT ? ADL_HEAD_SPLIT : 0};
-    if (file->executable)
-        head->flags |= ADL_HEAD_EXECUTABLE;
-    if (file->checked != INT64_MIN)
-        head->checked_at = time(NULL) - (engine->now - file->checked) / 1000;
-    cleanup_free char *url = adl_url_redact(file->entry->urls);
-    if (url)
-        snprintf(head->url, sizeof(head->url), "%s", url);
 }
 
 /* Whether what an earlier run cached may be taken up. Without a validator only its checksum can
@@ -49,7 +29,7 @@ int adl_edition_open(struct adl_file *file)
     struct adl_edition *edition = calloc(1, sizeof(*edition));
     if (!edition)
         return -ENOMEM;
-    head_of(file, &want);
+    adl_file_head(file, &want);
     int error = adl_copy_open(file->engine->store, &want, resumable(file, &want), &edition->copy);
     if (error < 0) {
         free(edition);
@@ -62,8 +42,7 @@ int adl_edition_open(struct adl_file *file)
     LIST_INSERT_HEAD(&file->engine->editions, edition, all);
     file->edition = edition;
     adl_file_publish(file);
-    if (adl_copy_complete(edition->copy) && file->size >= 0)
-        adl_edition_complete(edition); /* complete since before its checksum was given */
+    adl_edition_complete(edition); /* perhaps since before its checksum was given */
     return 0;
 }
 
@@ -126,7 +105,7 @@ void adl_edition_read(struct adl_call *call)
         adl_call_fail(call, -ESTALE);
         return;
     }
-    if (file->error_until > file->engine->now && adl_file_lasting(file->error)) {
+    if (file->error_until > file->engine->now) {
         adl_call_fail(call, adl_file_seen(file->error));
         return;
     }
@@ -138,9 +117,11 @@ void adl_edition_complete(struct adl_edition *edition)
 {
     struct adl_file *file = edition->file;
     const struct adl_digest *digest = digest_of(file);
-    if (edition != file->edition)
-        return;
-    if (!digest || edition->digesting || edition->copy->sidecar->head.flags & ADL_HEAD_DIGESTED)
+    if (edition != file->edition || edition->copy->size < 0 || edition->digesting ||
+        !adl_copy_trusted(edition->copy))
+        return; /* what is only claimed is compared as it is read; damaged blocks come again first
+                 */
+    if (!digest || edition->copy->sidecar->head.flags & ADL_HEAD_DIGESTED)
         return;
     edition->digesting = true;
     if (adl_worker_digest(file->engine->worker, edition, digest) < 0) {
@@ -156,6 +137,7 @@ void adl_edition_digested(struct adl_edition *edition, int result)
     if (result == 1) {
         edition->copy->sidecar->head.flags |= ADL_HEAD_DIGESTED;
         adl_sidecar_touch(edition->copy->sidecar);
+        adl_engine_flush_soon(file->engine);
     } else if (result == 0 && edition == file->edition) {
         adl_file_change(file,
                         "the checksum is not that of the manifest: the cached copy is dropped");

@@ -73,15 +73,24 @@ void adl_engine_wake_at(struct adl_engine *engine, int64_t when)
         engine->wake_at = when;
 }
 
+/* What finished is recorded after this long: all that a kill can lose, with FLUSH_BYTES. */
+#define FLUSH_MS 1000
+
+void adl_engine_flush_soon(struct adl_engine *engine)
+{
+    if (engine->flush_at == INT64_MAX)
+        engine->flush_at = engine->now + FLUSH_MS;
+}
+
 static bool cancel_in(struct adl_calls *calls, uint64_t ticket)
 {
     struct adl_call *call;
-    TAILQ_FOREACH(call, calls, link)
-    if (call->ticket == ticket) {
-        TAILQ_REMOVE(calls, call, link);
-        adl_call_fail(call, -EINTR);
-        return true;
-    }
+    TAILQ_FOREACH (call, calls, link)
+        if (call->ticket == ticket) {
+            TAILQ_REMOVE(calls, call, link);
+            adl_call_fail(call, -EINTR);
+            return true;
+        }
     return false;
 }
 
@@ -90,9 +99,9 @@ static bool cancel_in(struct adl_calls *calls, uint64_t ticket)
 static void cancel(struct adl_engine *engine, uint64_t ticket)
 {
     struct adl_file *file;
-    TAILQ_FOREACH(file, &engine->busy, busy)
-    if (cancel_in(&file->asks, ticket) || cancel_in(&file->reads, ticket))
-        return;
+    TAILQ_FOREACH (file, &engine->busy, busy)
+        if (cancel_in(&file->asks, ticket) || cancel_in(&file->reads, ticket))
+            return;
     size_t room = sizeof(engine->cancelled) / sizeof(engine->cancelled[0]);
     engine->cancelled[engine->n_cancelled++ % room] = ticket;
 }
@@ -160,6 +169,8 @@ static void take(struct adl_engine *engine, struct adl_call *call)
         break;
     case ADL_CALL_VERIFIED:
         adl_copy_verified(call->handle->edition->copy, (uint64_t)call->offset, call->right);
+        adl_edition_complete(call->handle->edition);
+        adl_engine_flush_soon(engine);
         if (!call->right)
             adl_log(engine->log, ADL_WARNING,
                     "block %lld of a cached file is damaged: fetching it again",
@@ -211,8 +222,8 @@ static void wind_up(struct adl_engine *engine)
             continue;
         adl_file_fail(file, -ENOTCONN);
         struct adl_transfer *transfer;
-        LIST_FOREACH(transfer, &file->transfers, link)
-        adl_transfer_doom(transfer);
+        LIST_FOREACH (transfer, &file->transfers, link)
+            adl_transfer_doom(transfer);
         adl_transfer_reap(engine);
         while ((handle = LIST_FIRST(&file->handles)))
             adl_engine_release(handle);

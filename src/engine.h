@@ -215,6 +215,8 @@ uint64_t adl_engine_random(struct adl_engine *engine);
 void adl_engine_busy(struct adl_file *file);
 /* The loop is to look again at `when`, ms. */
 void adl_engine_wake_at(struct adl_engine *engine, int64_t when);
+/* Sidecars are dirty: they are written within a second. */
+void adl_engine_flush_soon(struct adl_engine *engine);
 /* Ends a handle. */
 void adl_engine_release(struct adl_handle *handle);
 
@@ -225,6 +227,8 @@ void adl_file_call(struct adl_file *file, struct adl_call *call);
 const char *adl_file_url(const struct adl_file *file); /* of the mirror to ask next */
 /* Something was learned from an answer: size, mode, validator. */
 void adl_file_learn(struct adl_transfer *transfer, const struct adl_answer *answer);
+/* What a sidecar is to say of it. */
+void adl_file_head(const struct adl_file *file, struct adl_head *head);
 /* The origin confirmed what is known. */
 void adl_file_confirm(struct adl_file *file);
 /* It has another version now, or the copy was bad: nothing is known any more. */
@@ -254,6 +258,7 @@ void adl_edition_unref(struct adl_edition *edition);
 void adl_edition_arrived(struct adl_edition *edition, int64_t first, int64_t end);
 /* Takes a read: answers it, or lets it wait. */
 void adl_edition_read(struct adl_call *call);
+/* Compares the checksum= of the manifest, if all of it is here and that was not done. */
 void adl_edition_complete(struct adl_edition *edition);
 void adl_edition_digested(struct adl_edition *edition, int result);
 void adl_edition_sniff(struct adl_file *file, const unsigned char *bytes, size_t length);

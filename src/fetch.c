@@ -62,6 +62,9 @@ static int64_t max64(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+/* An origin that did not answer is not asked for attributes again for this long. */
+#define REMEMBER_MS 10000
+
 /* --- may it run? */
 
 static struct adl_origin *origin_of(struct adl_file *file)
@@ -98,9 +101,9 @@ static bool may_start(struct adl_file *file, unsigned share)
 static bool asks_open(const struct adl_file *file)
 {
     const struct adl_call *call;
-    TAILQ_FOREACH(call, &file->asks, link)
-    if (call->kind == ADL_CALL_OPEN)
-        return true;
+    TAILQ_FOREACH (call, &file->asks, link)
+        if (call->kind == ADL_CALL_OPEN)
+            return true;
     return false;
 }
 
@@ -108,7 +111,7 @@ static bool asks_open(const struct adl_file *file)
  * cached already, only whether it is still the same. */
 static void probe(struct adl_file *file)
 {
-    if (file->probing || !may_start(file, asks_open(file) ? 1 : PROBE_SHARE))
+    if (file->probing || !may_start(file, PROBE_SHARE))
         return;
     struct adl_question question = {.ranged = !file->plain};
     bool opens = asks_open(file);
@@ -196,8 +199,7 @@ static void view_of(struct adl_file *file, struct view *view)
                                    .windows = view->windows,
                                    .near = NEAR};
     view->width = width_of(file);
-    LIST_FOREACH(transfer, &file->transfers, link)
-    {
+    LIST_FOREACH (transfer, &file->transfers, link) {
         size_t n = view->plan.n_flights;
         if (!transfer->edition || transfer->doomed || n == FLIGHTS_MAX)
             continue;
@@ -205,10 +207,11 @@ static void view_of(struct adl_file *file, struct view *view)
         view->transfers[n] = transfer;
         view->plan.n_flights++;
     }
-    LIST_FOREACH(handle, &file->handles, link)
-    for (unsigned i = 0; i < ADL_STREAMS && handle->edition == file->edition; i++)
-        if (handle->windows[i].end > handle->windows[i].first && view->plan.n_windows < WINDOWS_MAX)
-            view->windows[view->plan.n_windows++] = handle->windows[i];
+    LIST_FOREACH (handle, &file->handles, link)
+        for (unsigned i = 0; i < ADL_STREAMS && handle->edition == file->edition; i++)
+            if (handle->windows[i].end > handle->windows[i].first &&
+                view->plan.n_windows < WINDOWS_MAX)
+                view->windows[view->plan.n_windows++] = handle->windows[i];
     view->plan.chunk = chunk_of(file, view);
 }
 
@@ -220,8 +223,8 @@ static bool start_range(struct adl_file *file, struct view *view, const struct a
         if (cut->end <= cut->at)
             adl_transfer_doom(cut);
         struct adl_call *call; /* who counted on the rest of it must look again */
-        TAILQ_FOREACH(call, &file->reads, link)
-        call->planned = false;
+        TAILQ_FOREACH (call, &file->reads, link)
+            call->planned = false;
     }
     struct adl_question question = {.ranged = true, .first = range->first, .last = range->end - 1};
     struct adl_transfer *transfer;
@@ -238,9 +241,9 @@ static bool start_range(struct adl_file *file, struct view *view, const struct a
 static struct adl_call *first_unplanned(const struct adl_file *file)
 {
     struct adl_call *call;
-    TAILQ_FOREACH(call, &file->reads, link)
-    if (!call->planned)
-        return call;
+    TAILQ_FOREACH (call, &file->reads, link)
+        if (!call->planned)
+            return call;
     return NULL;
 }
 
@@ -267,16 +270,16 @@ static void start_demand(struct adl_file *file)
 static void trim_windows(struct adl_file *file)
 {
     struct adl_handle *handle;
-    LIST_FOREACH(handle, &file->handles, link)
-    for (unsigned i = 0; i < ADL_STREAMS && handle->edition == file->edition; i++) {
-        struct adl_window *window = &handle->windows[i];
-        int64_t from, to;
-        if (window->end <= window->first)
-            continue;
-        bool missing =
-            adl_copy_missing(file->edition->copy, window->first, window->end, &from, &to);
-        window->first = missing ? from : window->end;
-    }
+    LIST_FOREACH (handle, &file->handles, link)
+        for (unsigned i = 0; i < ADL_STREAMS && handle->edition == file->edition; i++) {
+            struct adl_window *window = &handle->windows[i];
+            int64_t from, to;
+            if (window->end <= window->first)
+                continue;
+            bool missing =
+                adl_copy_missing(file->edition->copy, window->first, window->end, &from, &to);
+            window->first = missing ? from : window->end;
+        }
 }
 
 /* What a new transfer would bring is what the best of its sisters brings. */
@@ -317,9 +320,9 @@ static void start_stream(struct adl_file *file)
     const struct adl_copy *copy = file->edition->copy;
     if (LIST_EMPTY(&file->handles) || (copy->size >= 0 && adl_copy_complete(copy)))
         return;
-    LIST_FOREACH(transfer, &file->transfers, link)
-    if (transfer->edition || transfer->probe)
-        return;
+    LIST_FOREACH (transfer, &file->transfers, link)
+        if (transfer->edition || transfer->probe)
+            return;
     if (!may_start(file, 1))
         return;
     struct adl_range range = {.end = file->size >= 0 ? file->size : INT64_MAX,
@@ -388,6 +391,8 @@ static void failed_for_good(struct adl_transfer *transfer, int error, const char
 {
     struct adl_file *file = transfer->file;
     int status = transfer->status;
+    if (transfer->mirror != file->mirror)
+        return; /* one of several that failed there, and another is asked already */
     if (status)
         adl_file_error(file, error, "HTTP %d: %s", status, reason);
     else
@@ -433,7 +438,8 @@ void adl_fetch_failed(struct adl_transfer *transfer, int error, bool transient, 
         adl_origin_bad(transfer->origin, engine->now, file->entry->n_urls > 1 ? 0 : wait);
     if (file->failures % file->entry->n_urls == 0)
         file->not_before = engine->now + wait;
-    next_mirror(file);
+    if (transfer->mirror == file->mirror)
+        next_mirror(file);
     if (transfer->probe && file->known)
         adl_file_unchecked(file);
 }
@@ -448,7 +454,7 @@ static void give_up(struct adl_file *file, struct adl_calls *calls)
     struct adl_call *call, *next;
     for (call = TAILQ_FIRST(calls); call; call = next) {
         next = TAILQ_NEXT(call, link);
-        if (call->foreseen) {
+        if (call->foreseen && file->failures) {
             TAILQ_REMOVE(calls, call, link);
             adl_call_fail(call, -EAGAIN);
             continue;
@@ -457,7 +463,8 @@ static void give_up(struct adl_file *file, struct adl_calls *calls)
         if (engine->now - since >= patience || (down && file->failed_at > call->since)) {
             TAILQ_REMOVE(calls, call, link);
             adl_call_fail(call, file->error ? adl_file_seen(file->error) : -ETIMEDOUT);
-            file->error_until = engine->now + 10000;
+            if (calls == &file->asks)
+                file->error_until = engine->now + REMEMBER_MS;
         } else {
             adl_engine_wake_at(engine, since + patience);
         }
@@ -473,10 +480,8 @@ static bool streams(const struct adl_file *file)
 
 static void pump_demand(struct adl_file *file)
 {
-    if (file->failures) {
-        give_up(file, &file->asks);
-        give_up(file, &file->reads);
-    }
+    give_up(file, &file->asks);
+    give_up(file, &file->reads);
     if (!TAILQ_EMPTY(&file->asks))
         adl_file_answer(file);
     if (!TAILQ_EMPTY(&file->asks))
@@ -500,9 +505,9 @@ static void pump_idle(struct adl_file *file)
 static void leave(struct adl_file *file)
 {
     struct adl_transfer *transfer;
-    LIST_FOREACH(transfer, &file->transfers, link)
-    if (transfer->edition && transfer->end - transfer->at > FINISH_MAX)
-        adl_transfer_doom(transfer);
+    LIST_FOREACH (transfer, &file->transfers, link)
+        if (transfer->edition && transfer->end - transfer->at > FINISH_MAX)
+            adl_transfer_doom(transfer);
 }
 
 static void rest(struct adl_file *file)
@@ -522,10 +527,10 @@ static void rest(struct adl_file *file)
 static bool wants_ahead(const struct adl_file *file)
 {
     const struct adl_handle *handle;
-    LIST_FOREACH(handle, &file->handles, link)
-    for (unsigned i = 0; i < ADL_STREAMS && handle->edition == file->edition; i++)
-        if (handle->windows[i].end > handle->windows[i].first)
-            return true;
+    LIST_FOREACH (handle, &file->handles, link)
+        for (unsigned i = 0; i < ADL_STREAMS && handle->edition == file->edition; i++)
+            if (handle->windows[i].end > handle->windows[i].first)
+                return true;
     return false;
 }
 
@@ -572,8 +577,7 @@ static void flush(struct adl_engine *engine)
         return;
     engine->flush_at = INT64_MAX;
     engine->unrecorded = 0;
-    LIST_FOREACH(edition, &engine->editions, all)
-    {
+    LIST_FOREACH (edition, &engine->editions, all) {
         struct adl_sidecar *sidecar = edition->copy->sidecar;
         if (!adl_sidecar_dirty(sidecar))
             continue;
@@ -581,6 +585,8 @@ static void flush(struct adl_engine *engine)
         if (error < 0 && !edition->failed)
             adl_file_error(edition->file, error, "cache: %s", strerror(-error));
         edition->failed = error < 0;
+        if (error < 0)
+            adl_engine_flush_soon(engine);
     }
 }
 
@@ -589,10 +595,10 @@ void adl_fetch_round(struct adl_engine *engine)
     struct adl_file *file, *next;
     engine->now = adl_engine_clock();
     engine->wake_at = INT64_MAX;
-    TAILQ_FOREACH(file, &engine->busy, busy)
-    pump_demand(file);
-    TAILQ_FOREACH(file, &engine->busy, busy)
-    pump_idle(file);
+    TAILQ_FOREACH (file, &engine->busy, busy)
+        pump_demand(file);
+    TAILQ_FOREACH (file, &engine->busy, busy)
+        pump_idle(file);
     for (file = TAILQ_FIRST(&engine->busy); file; file = next) {
         next = TAILQ_NEXT(file, busy);
         settle(file);

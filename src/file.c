@@ -135,22 +135,36 @@ static int64_t wall(const struct adl_file *file)
     return file->checked == INT64_MIN ? 0 : time(NULL) - (file->engine->now - file->checked) / 1000;
 }
 
-/* Keeps what was learned of a file that nobody has open, for the next run. */
-static void note(struct adl_file *file)
+/* What pins the bytes: that of the first mirror, or of the first that has one. */
+static const struct adl_validator *pinning(const struct adl_file *file)
 {
-    const struct adl_validator *validator = &file->validators[0];
-    if (file->size < 0 || file->edition || !adl_validator_pins(validator))
-        return;
-    struct adl_head head = {.key = adl_store_key(file->entry->urls),
-                            .validator = *validator,
-                            .size = file->size,
-                            .block_size = file->engine->store->block_size,
-                            .flags = (file->mode == ADL_MODE_SPLIT ? ADL_HEAD_SPLIT : 0) |
-                                     (file->executable ? ADL_HEAD_EXECUTABLE : 0),
-                            .checked_at = wall(file)};
+    for (uint32_t i = 0; i < file->entry->n_urls; i++)
+        if (adl_validator_pins(&file->validators[i]))
+            return &file->validators[i];
+    return &file->validators[0];
+}
+
+void adl_file_head(const struct adl_file *file, struct adl_head *head)
+{
+    *head = (struct adl_head){.key = adl_store_key(file->entry->urls),
+                              .validator = *pinning(file),
+                              .size = file->size,
+                              .block_size = file->engine->store->block_size,
+                              .flags = (file->mode == ADL_MODE_SPLIT ? ADL_HEAD_SPLIT : 0) |
+                                       (file->executable ? ADL_HEAD_EXECUTABLE : 0),
+                              .checked_at = wall(file)};
     cleanup_free char *url = adl_url_redact(file->entry->urls);
     if (url)
-        snprintf(head.url, sizeof(head.url), "%s", url);
+        snprintf(head->url, sizeof(head->url), "%s", url);
+}
+
+/* Keeps what was learned of a file that nobody has open, for the next run. */
+static void note(const struct adl_file *file)
+{
+    struct adl_head head;
+    if (file->size < 0 || file->edition || !adl_validator_pins(pinning(file)))
+        return;
+    adl_file_head(file, &head);
     adl_sidecar_note(file->engine->store, &head);
 }
 
@@ -165,6 +179,7 @@ void adl_file_confirm(struct adl_file *file)
     if (sidecar && file->edition->copy->size >= 0) {
         sidecar->head.checked_at = wall(file);
         adl_sidecar_touch(sidecar);
+        adl_engine_flush_soon(file->engine);
     }
 }
 
@@ -190,9 +205,9 @@ void adl_file_change(struct adl_file *file, const char *why)
 {
     adl_file_error(file, -ESTALE, "%s", why);
     struct adl_transfer *transfer;
-    LIST_FOREACH(transfer, &file->transfers, link)
-    if (transfer != file->probing)
-        adl_transfer_doom(transfer);
+    LIST_FOREACH (transfer, &file->transfers, link)
+        if (transfer != file->probing)
+            adl_transfer_doom(transfer);
     struct adl_call *call;
     while ((call = TAILQ_FIRST(&file->reads))) {
         TAILQ_REMOVE(&file->reads, call, link);
@@ -230,6 +245,11 @@ bool adl_file_stale(const struct adl_file *file)
         return true;
     if (good_for == ADL_REVALIDATE_NEVER || file->engine->now < file->unchecked_until)
         return false;
+    const struct adl_transfer *transfer; /* who opens beside a running stream joins it */
+    LIST_FOREACH (transfer, &file->transfers, link)
+        if (transfer->kept && !transfer->doomed && transfer->verdict.outcome == ADL_SINGLE &&
+            transfer->edition == file->edition)
+            return false;
     return file->checked == INT64_MIN || file->engine->now - file->checked >= good_for * 1000;
 }
 
@@ -283,12 +303,12 @@ static bool another_version(const struct adl_file *file, const struct adl_call *
 static bool answer_old_stat(struct adl_file *file, struct adl_call *call)
 {
     struct adl_edition *edition;
-    LIST_FOREACH(edition, &file->editions, link)
-    if (call->kind == ADL_CALL_STAT && edition->attr.version == call->version) {
-        call->done.stat(call->ctx, 0, &edition->attr);
-        free(call);
-        return true;
-    }
+    LIST_FOREACH (edition, &file->editions, link)
+        if (call->kind == ADL_CALL_STAT && edition->attr.version == call->version) {
+            call->done.stat(call->ctx, 0, &edition->attr);
+            free(call);
+            return true;
+        }
     return false;
 }
 
@@ -327,8 +347,7 @@ void adl_file_fail(struct adl_file *file, int error)
         adl_call_fail(call, seen);
     }
     file->error_until = file->engine->now + (error == -EBADMSG ? REMEMBER_BAD_MS : REMEMBER_MS);
-    if (adl_file_lasting(error))
-        file->not_before = file->error_until;
+    file->not_before = file->error_until;
 }
 
 void adl_call_fail(struct adl_call *call, int error)
@@ -374,10 +393,14 @@ static const char *state_name(const struct adl_file *file)
     return "idle";
 }
 
-/* What an earlier reader left in the cache of a file that nobody has open. */
+/* Of a file that nobody has open: what an earlier reader left in the cache, if anything. */
 static int64_t cached_bytes(struct adl_file *file)
 {
-    if (!file->edition && file->known && file->size > 0)
+    char name[ADL_NAME_ROOM];
+    struct adl_key key = adl_store_key(file->entry->urls);
+    adl_store_name(&key, ".data", name);
+    if (!file->edition && file->known && file->size > 0 &&
+        faccessat(file->engine->store->dir, name, F_OK, 0) == 0)
         adl_edition_open(file);
     adl_engine_busy(file); /* closes it again */
     return file->edition ? adl_copy_bytes(file->edition->copy) : 0;

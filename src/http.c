@@ -50,9 +50,7 @@ struct adl_get {
     struct adl_answer answer;
     size_t head_bytes;
     unsigned redirects;
-    bool answered, refused, redirecting;
-    int http_version;
-    double seconds;
+    bool answered, refused, redirecting, endless;
     char error[CURL_ERROR_SIZE];
 };
 
@@ -154,14 +152,14 @@ static bool head_complete(struct adl_get *get)
     if (get->answer.status < 200)
         return true; /* 1xx: another head follows */
     get->answered = true;
-    get->http_version = get->answer.http_version;
-    curl_easy_getinfo(get->easy, CURLINFO_STARTTRANSFER_TIME, &get->seconds);
+    double seconds = 0;
+    curl_easy_getinfo(get->easy, CURLINFO_STARTTRANSFER_TIME, &seconds);
     int status = get->answer.status;
     get->redirecting =
         status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
     if (get->redirecting)
         return true;
-    get->refused = !get->events.head(get->ctx, &get->answer);
+    get->refused = !get->events.head(get->ctx, &get->answer, get->url, seconds);
     return !get->refused;
 }
 
@@ -173,8 +171,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx)
         return length; /* a trailer */
     get->head_bytes += length;
     if (get->head_bytes > ADL_HEAD_MAX) {
-        snprintf(get->error, sizeof(get->error), "the head of the answer is longer than %d bytes",
-                 ADL_HEAD_MAX);
+        get->endless = true;
         return 0;
     }
     bool last = length == 0 || line[0] == '\r' || line[0] == '\n';
@@ -221,7 +218,7 @@ static void imf_date(int64_t when, char *out, size_t room)
     static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     time_t seconds = when;
-    struct tm tm;
+    struct tm tm = {0};
     gmtime_r(&seconds, &tm);
     snprintf(out, room, "%s, %02d %s %d %02d:%02d:%02d GMT", days[tm.tm_wday], tm.tm_mday,
              months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
@@ -321,8 +318,7 @@ static int begin(struct adl_get *get)
                  get->question.last);
         curl_easy_setopt(easy, CURLOPT_RANGE, range);
     }
-    if (!add_header(get, "Accept-Encoding", "identity") || !add_condition(get) ||
-        !add_options(get))
+    if (!add_header(get, "Accept-Encoding", "identity") || !add_condition(get) || !add_options(get))
         return -ENOMEM;
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, get->headers);
     return curl_multi_add_handle(get->http->multi, easy) == CURLM_OK ? 0 : -ENOMEM;
@@ -398,11 +394,16 @@ static void explain(const struct adl_get *get, CURLcode code, struct adl_result 
         result->transient = false;
         break;
     case CURLE_WRITE_ERROR:
+        result->transient = !get->endless;
         if (get->refused)
             result->error = -ECANCELED;
         break;
     default:
         break;
+    }
+    if (get->endless) {
+        result->reason = "the head of the answer has no end";
+        return;
     }
     result->reason = get->error[0] ? get->error : code == CURLE_OK ? "" : curl_easy_strerror(code);
 }
@@ -443,7 +444,7 @@ static void finish(struct adl_http *http, CURL *easy, CURLcode code)
     struct adl_get *get = NULL;
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&get);
     curl_multi_remove_handle(http->multi, easy);
-    struct adl_result result = {.http_version = get->http_version, .seconds = get->seconds};
+    struct adl_result result = {0};
     explain(get, code, &result);
     if (code == CURLE_OK && get->redirecting && follow(get, &result))
         return;
@@ -451,7 +452,6 @@ static void finish(struct adl_http *http, CURL *easy, CURLcode code)
         result.error = -EIO;
         result.reason = "no answer";
     }
-    result.final_url = get->url;
     http->inside = true;
     get->events.done(get->ctx, &result);
     http->inside = false;

@@ -33,17 +33,15 @@ struct adl_request {
 };
 
 struct adl_result {
-    int error;             /* 0: the whole body came; negative errno */
-    bool transient;        /* trying again may help */
-    const char *reason;    /* for people, in curl's words; "" for none */
-    const char *final_url; /* where the answer came from */
-    int http_version;      /* 10, 11, 20, 30; 0 without an answer */
-    double seconds;        /* from the start to the first byte of the answer's head */
+    int error;          /* 0: the whole body came; negative errno */
+    bool transient;     /* trying again may help */
+    const char *reason; /* for people, in curl's words; "" for none */
 };
 
 struct adl_get_events {
-    /* False gives the GET up: done follows with -ECANCELED. */
-    bool (*head)(void *ctx, const struct adl_answer *answer);
+    /* The answer, the URL that it came from, and after how many seconds its first byte came. False
+     * gives the GET up: done follows with -ECANCELED. */
+    bool (*head)(void *ctx, const struct adl_answer *answer, const char *url, double seconds);
     bool (*body)(void *ctx, const void *bytes, size_t length);
     /* The get is gone when this returns. */
     void (*done)(void *ctx, const struct adl_result *result);

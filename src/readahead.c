@@ -11,8 +11,9 @@
  * random readers seldom look like sequential ones. */
 #define SLACK_FIRST (128 << 10)
 
-/* A handle's first read, of this size and at the start of the file, is a copy's or a cat's: the kernel makes 256 KiB
- * of their 128 KiB, and 16 or 32 KiB of what somebody reads who only looks at the beginning. */
+/* A handle's first read, of this size and at the start of the file, is a copy's or a cat's: the
+ * kernel makes 256 KiB of their 128 KiB, and 16 or 32 KiB of what somebody reads who only looks at
+ * the beginning. */
 #define LARGE (128 << 10)
 
 /* The first window, that of a large first read, and how it grows. Measured at 50 ms and 800 MB/s,

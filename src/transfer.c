@@ -9,9 +9,8 @@
 /* The body of an answer that nobody wants is read to its end up to here, to keep the connection. */
 #define DRAIN_MAX (64 << 10)
 
-/* What finished is recorded after this long or this much, whichever comes first: all that a kill
- * can lose. A page of the sidecar, 4 KiB, stands for 31 MiB of data, so this costs nothing. */
-#define FLUSH_MS    1000
+/* What finished is recorded after this much, or a second: all that a kill can lose. A page of the
+ * sidecar, 4 KiB, stands for 31 MiB of data, so this costs nothing. */
 #define FLUSH_BYTES (4 << 20)
 
 /* This many answers in a row that make no sense for a range, and the file is streamed. */
@@ -28,8 +27,8 @@ static void forget(struct adl_transfer *transfer)
     if (file->probing == transfer)
         file->probing = NULL;
     struct adl_call *call;
-    TAILQ_FOREACH(call, &file->reads, link)
-    call->planned = false;
+    TAILQ_FOREACH (call, &file->reads, link)
+        call->planned = false;
     adl_engine_busy(file);
     if (transfer->edition)
         adl_edition_unref(transfer->edition);
@@ -76,14 +75,35 @@ static void keep_body(struct adl_transfer *transfer)
     transfer->kept = true;
     transfer->at = verdict->body_first;
     if (verdict->outcome == ADL_SINGLE) {
+        transfer->compare = !adl_validator_pins(&file->validators[transfer->mirror]);
         transfer->end = file->size >= 0 ? file->size : INT64_MAX;
         return;
     }
-    /* An origin may give less than was asked (RFC 9110 14.4), and a flight may have been cut since.
-     */
+    /* An origin may give less than was asked (RFC 9110 14.4); a flight may have been cut since. */
     int64_t end = verdict->body_first + verdict->body_length;
     if (transfer->probe || end < transfer->end)
         transfer->end = end;
+}
+
+/* Whether a body that nobody wants is short enough to be read, which keeps its connection. */
+static bool drainable(const struct adl_answer *answer)
+{
+    return answer->content_length >= 0 && answer->content_length <= DRAIN_MAX;
+}
+
+/* Whether the body of a probe's answer is worth keeping. */
+static bool wanted(const struct adl_transfer *transfer)
+{
+    const struct adl_file *file = transfer->file;
+    if (LIST_EMPTY(&file->handles) || !file->edition)
+        return false;
+    if (transfer->verdict.outcome == ADL_SPLIT) /* the one byte of a stat's probe is not */
+        return transfer->question.last > 0;
+    const struct adl_transfer *other;
+    LIST_FOREACH (other, &file->transfers, link)
+        if (other != transfer && other->kept && !other->doomed)
+            return false; /* there is a stream already */
+    return file->size < 0 || !adl_copy_complete(file->edition->copy);
 }
 
 /* The probe found a file: who asks gets answers, and whoever opens wants the body kept. */
@@ -91,36 +111,45 @@ static bool found(struct adl_transfer *transfer, const struct adl_answer *answer
 {
     struct adl_file *file = transfer->file;
     adl_file_learn(transfer, answer);
+    file->probing = NULL; /* whoever asks from now on need not wait for the body */
     adl_file_answer(file);
-    if (transfer->verdict.outcome == ADL_EMPTY)
-        return true;
-    bool wanted = !LIST_EMPTY(&file->handles);
-    if (transfer->verdict.outcome == ADL_SINGLE && !wanted)
-        return transfer->verdict.size >= 0 && transfer->verdict.size <= DRAIN_MAX;
-    /* The one byte of a stat's probe is not worth a block. */
-    if (wanted && (transfer->verdict.outcome == ADL_SINGLE || transfer->question.last > 0))
+    if (transfer->verdict.outcome != ADL_EMPTY && wanted(transfer))
         keep_body(transfer);
-    return true;
+    return transfer->kept || drainable(answer);
 }
 
 /* A later answer of the pinned version. */
-static bool usable(struct adl_transfer *transfer)
+static bool usable(struct adl_transfer *transfer, const struct adl_answer *answer)
 {
     struct adl_file *file = transfer->file;
+    struct adl_validator *pin = &file->validators[transfer->mirror];
+    if (!pin->etag[0] && pin->last_modified == ADL_TIME_UNKNOWN)
+        *pin = answer->validator; /* a mirror's first answer pins it */
     if (transfer->verdict.outcome == ADL_SINGLE && file->mode == ADL_MODE_SPLIT) {
         /* Ranges no longer: this answer becomes the one stream. */
         adl_file_error(file, -EIO, "the origin has stopped to honour ranges: streaming it");
         file->mode = ADL_MODE_SINGLE;
         struct adl_transfer *other;
-        LIST_FOREACH(other, &file->transfers, link)
-        if (other != transfer)
-            adl_transfer_doom(other);
+        LIST_FOREACH (other, &file->transfers, link)
+            if (other != transfer)
+                adl_transfer_doom(other);
     }
     keep_body(transfer);
     return transfer->kept;
 }
 
-static bool head(void *ctx, const struct adl_answer *answer)
+static void redirected(const struct adl_transfer *transfer, const char *url)
+{
+    struct adl_file *file = transfer->file;
+    if (transfer->mirror != file->mirror || strcmp(url, adl_file_url(file)) == 0)
+        return;
+    if (file->final_url && strcmp(file->final_url, url) == 0)
+        return;
+    free(file->final_url);
+    file->final_url = strdup(url);
+}
+
+static bool head(void *ctx, const struct adl_answer *answer, const char *url, double seconds)
 {
     struct adl_transfer *transfer = ctx;
     struct adl_file *file = transfer->file;
@@ -138,6 +167,10 @@ static bool head(void *ctx, const struct adl_answer *answer)
     file->http_status = transfer->status = answer->status;
     file->http_version = answer->http_version;
 
+    if (transfer->probe)
+        file->seconds = seconds;
+    if (verdict->outcome <= ADL_UNCHANGED)
+        redirected(transfer, url);
     if (verdict->outcome == ADL_CHANGED) {
         adl_file_change(file, verdict->reason);
         if (!transfer->probe)
@@ -149,7 +182,7 @@ static bool head(void *ctx, const struct adl_answer *answer)
     switch (verdict->outcome) {
     case ADL_SPLIT:
     case ADL_SINGLE:
-        return transfer->probe ? found(transfer, answer) : usable(transfer);
+        return transfer->probe ? found(transfer, answer) : usable(transfer, answer);
     case ADL_EMPTY:
         return transfer->probe && found(transfer, answer);
     case ADL_UNCHANGED:
@@ -158,7 +191,7 @@ static bool head(void *ctx, const struct adl_answer *answer)
         return true;
     case ADL_TRANSIENT:
     case ADL_FAILED:
-        return answer->content_length >= 0 && answer->content_length <= DRAIN_MAX;
+        return drainable(answer);
     default:
         return false;
     }
@@ -187,8 +220,7 @@ static bool same_as_before(struct adl_transfer *transfer, const char *bytes, siz
 static void note_written(struct adl_engine *engine, int64_t bytes)
 {
     engine->unrecorded += bytes;
-    if (engine->flush_at == INT64_MAX)
-        engine->flush_at = engine->now + FLUSH_MS;
+    adl_engine_flush_soon(engine);
     if (engine->unrecorded >= FLUSH_BYTES)
         engine->flush_at = engine->now;
 }
@@ -264,18 +296,16 @@ static void stream_ended(struct adl_transfer *transfer)
     struct adl_edition *edition = transfer->edition;
     if (edition != file->edition || file->size >= 0)
         return;
-    file->size = transfer->at;
-    struct adl_head head = {.key = adl_store_key(file->entry->urls),
-                            .validator = file->validators[0],
-                            .size = file->size,
-                            .block_size = file->engine->store->block_size,
-                            .flags = file->executable ? ADL_HEAD_EXECUTABLE : 0};
-    int error = adl_copy_finish(edition->copy, &head);
+    struct adl_head want;
+    adl_file_head(file, &want);
+    want.size = transfer->at;
+    int error = adl_copy_finish(edition->copy, &want);
     if (error < 0) {
         adl_file_error(file, error, "cache: %s", strerror(-error));
         adl_file_fail(file, error);
         return;
     }
+    file->size = transfer->at;
     transfer->end = transfer->at;
     adl_file_confirm(file);
     adl_file_publish(file);
@@ -287,17 +317,6 @@ static void stream_ended(struct adl_transfer *transfer)
         TAILQ_REMOVE(&file->reads, call, link);
         adl_edition_read(call);
     }
-}
-
-static void redirected(struct adl_transfer *transfer, const char *final_url)
-{
-    struct adl_file *file = transfer->file;
-    if (strcmp(final_url, adl_entry_url(file->entry, transfer->mirror)) == 0)
-        return;
-    if (file->final_url && strcmp(file->final_url, final_url) == 0)
-        return;
-    free(file->final_url);
-    file->final_url = strdup(final_url);
 }
 
 /* An answer that came whole, or as far as it was wanted. */
@@ -365,10 +384,6 @@ static void done(void *ctx, const struct adl_result *result)
     file->engine->now = adl_engine_clock();
     if (transfer->doomed) /* reaped when the round is over */
         return;
-    if (transfer->probe)
-        file->seconds = result->seconds;
-    if (transfer->answered && result->final_url && transfer->verdict.outcome <= ADL_UNCHANGED)
-        redirected(transfer, result->final_url);
     settle(transfer, result);
     if (!transfer->doomed)
         forget(transfer);
@@ -397,7 +412,6 @@ int adl_transfer_start(struct adl_file *file, const struct adl_question *questio
         transfer->end = range->end;
         transfer->reason = range->reason;
         transfer->edition = adl_edition_ref(file->edition);
-        transfer->compare = !question->ranged && !adl_validator_pins(validator);
     }
     struct adl_request request = {.url = url,
                                   .home = home,
