@@ -1,5 +1,6 @@
 /* edition: one version of a file as it is open: its copy, and the reads that wait for its bytes. */
 #include "cleanup.h"
+#include "digest.h"
 #include "engine.h"
 
 #include <errno.h>
@@ -11,6 +12,28 @@ static const struct adl_digest *digest_of(const struct adl_file *file)
     return options && options->checksum.kind != ADL_DIGEST_NONE ? &options->checksum : NULL;
 }
 
+/* Which checksum was right, as the head's flags keep it: another one in the manifest is compared
+ * again. */
+static uint32_t digest_flags(const struct adl_digest *digest)
+{
+    XXH64_hash_t hash = XXH3_64bits_withSeed(digest->bytes, adl_digest_length(digest->kind),
+                                             (XXH64_hash_t)digest->kind);
+    return ADL_HEAD_DIGESTED | (uint32_t)hash << ADL_HEAD_DIGEST_SHIFT;
+}
+
+#define DIGEST_MASK (ADL_HEAD_DIGESTED | UINT32_MAX << ADL_HEAD_DIGEST_SHIFT)
+
+static bool is_digested(const struct adl_file *file, const struct adl_head *head)
+{
+    const struct adl_digest *digest = digest_of(file);
+    return digest && (head->flags & DIGEST_MASK) == digest_flags(digest);
+}
+
+bool adl_edition_digest_right(const struct adl_edition *edition)
+{
+    return edition->copy->sidecar && is_digested(edition->file, &edition->copy->sidecar->head);
+}
+
 /* Whether what an earlier run cached may be taken up. Without a validator only its checksum can
  * say that it is still the same file. */
 static bool resumable(const struct adl_file *file, const struct adl_head *want)
@@ -19,8 +42,8 @@ static bool resumable(const struct adl_file *file, const struct adl_head *want)
     if (adl_validator_pins(&want->validator) ||
         file->engine->settings->revalidate == ADL_REVALIDATE_NEVER)
         return true;
-    return digest_of(file) && adl_sidecar_peek(file->engine->store, &want->key, &head) == 0 &&
-           head.flags & ADL_HEAD_DIGESTED;
+    return adl_sidecar_peek(file->engine->store, &want->key, &head) == 0 &&
+           is_digested(file, &head);
 }
 
 int adl_edition_open(struct adl_file *file)
@@ -31,6 +54,12 @@ int adl_edition_open(struct adl_file *file)
         return -ENOMEM;
     adl_file_head(file, &want);
     int error = adl_copy_open(file->engine->store, &want, resumable(file, &want), &edition->copy);
+    /* Unpinned, told never to ask: whole files only, or blocks of two versions could meet. */
+    if (error == 0 && file->size >= 0 && !adl_file_pinned(file) &&
+        !adl_copy_complete(edition->copy) && adl_copy_bytes(edition->copy) > 0) {
+        adl_copy_close(edition->copy);
+        error = adl_copy_open(file->engine->store, &want, false, &edition->copy);
+    }
     if (error < 0) {
         free(edition);
         adl_file_error(file, error, "cache: %s", strerror(-error));
@@ -121,7 +150,7 @@ void adl_edition_complete(struct adl_edition *edition)
         !adl_copy_trusted(edition->copy))
         return; /* what is only claimed is compared as it is read; damaged blocks come again first
                  */
-    if (!digest || edition->copy->sidecar->head.flags & ADL_HEAD_DIGESTED)
+    if (!digest || adl_edition_digest_right(edition))
         return;
     edition->digesting = true;
     if (adl_worker_digest(file->engine->worker, edition, digest) < 0) {
@@ -135,7 +164,8 @@ void adl_edition_digested(struct adl_edition *edition, int result)
     struct adl_file *file = edition->file;
     edition->digesting = false;
     if (result == 1) {
-        edition->copy->sidecar->head.flags |= ADL_HEAD_DIGESTED;
+        uint32_t *flags = &edition->copy->sidecar->head.flags;
+        *flags = (*flags & ~DIGEST_MASK) | digest_flags(digest_of(file));
         adl_sidecar_touch(edition->copy->sidecar);
         adl_engine_flush_soon(file->engine);
     } else if (result == 0 && edition == file->edition) {

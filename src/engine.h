@@ -159,7 +159,6 @@ struct adl_file {
     int64_t not_before;      /* ms: no transfer before */
     int64_t failed_at;       /* ms: the last failure */
     int64_t progress_at;     /* ms: when bytes last came */
-    int64_t progress;        /* bytes since then */
     int64_t rate;            /* bytes/s, all transfers together, lately; 0: not known */
     int64_t rate_since;      /* ms: since when ... */
     int64_t rate_bytes;      /* ... so much came */
@@ -227,6 +226,8 @@ void adl_file_call(struct adl_file *file, struct adl_call *call);
 const char *adl_file_url(const struct adl_file *file); /* of the mirror to ask next */
 /* Something was learned from an answer: size, mode, validator. */
 void adl_file_learn(struct adl_transfer *transfer, const struct adl_answer *answer);
+/* Whether something pins its bytes over time. */
+bool adl_file_pinned(const struct adl_file *file);
 /* What a sidecar is to say of it. */
 void adl_file_head(const struct adl_file *file, struct adl_head *head);
 /* The origin confirmed what is known. */
@@ -260,6 +261,8 @@ void adl_edition_arrived(struct adl_edition *edition, int64_t first, int64_t end
 void adl_edition_read(struct adl_call *call);
 /* Compares the checksum= of the manifest, if all of it is here and that was not done. */
 void adl_edition_complete(struct adl_edition *edition);
+/* Whether it was compared, and right. */
+bool adl_edition_digest_right(const struct adl_edition *edition);
 void adl_edition_digested(struct adl_edition *edition, int result);
 void adl_edition_sniff(struct adl_file *file, const unsigned char *bytes, size_t length);
 /* A call that waits no more: -errno, and it is freed. */

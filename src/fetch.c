@@ -27,6 +27,11 @@
 /* With connections to spare, flights are looked at this often for one that lags behind. */
 #define LAG_MS 100
 
+/* After a reader had to wait for a connection, what is fetched ahead leaves so many free for so
+ * long. */
+#define ROOM    2
+#define ROOM_MS 1000
+
 /* The rate is taken over this long. */
 #define RATE_MS 100
 
@@ -43,11 +48,11 @@
 #define BACKOFF_MS     200
 #define BACKOFF_MAX_MS 10000
 
+/* An origin that could not be reached, or asked to be left alone, rests no longer than this. */
+#define REST_MAX_MS 2000
+
 /* A transfer that brought this much before it failed was worth it: no backing off. */
 #define WORTH (64 << 10)
-
-/* Fewer bytes than this are no progress: a drip does not keep a reader waiting for ever. */
-#define PROGRESS 4096
 
 /* Private copies that are kept open though nobody reads them, since closing would lose them. */
 #define RESTING_MAX 64
@@ -89,6 +94,15 @@ static bool may_start(struct adl_file *file, unsigned share)
     if (options && options->max_connections && file->n_transfers >= options->max_connections)
         return false;
     return origin->active < origin->limit * share;
+}
+
+static bool may_start_idle(struct adl_file *file)
+{
+    const struct adl_origin *origin = origin_of(file);
+    if (!may_start(file, 1))
+        return false;
+    return file->engine->now >= origin->demand_until || origin->active + ROOM < origin->limit ||
+           origin->active == 0;
 }
 
 /* --- the probe */
@@ -247,6 +261,29 @@ static struct adl_call *first_unplanned(const struct adl_file *file)
     return NULL;
 }
 
+/* A reader waits and all connections to the origin are busy: what is fetched ahead there makes way,
+ * the farthest first, and leaves some of them free for a while. */
+static void make_room(struct adl_file *file)
+{
+    struct adl_engine *engine = file->engine;
+    struct adl_origin *origin = origin_of(file);
+    struct adl_transfer *transfer, *farthest = NULL;
+    struct adl_file *other;
+    if (!origin || origin->active < origin->limit || engine->now < origin->demand_until)
+        return;
+    TAILQ_FOREACH (other, &engine->busy, busy)
+        LIST_FOREACH (transfer, &other->transfers, link)
+            if (transfer->origin == origin && transfer->reason == ADL_AHEAD && transfer->edition &&
+                !transfer->doomed &&
+                (!farthest || transfer->end - transfer->at > farthest->end - farthest->at))
+                farthest = transfer;
+    if (!farthest)
+        return;
+    adl_transfer_doom(farthest);
+    origin->demand_until = engine->now + ROOM_MS;
+    adl_engine_wake_at(engine, engine->now);
+}
+
 static void start_demand(struct adl_file *file)
 {
     struct view view;
@@ -257,8 +294,10 @@ static void start_demand(struct adl_file *file)
     view_of(file, &view);
     for (; call; call = first_unplanned(file)) {
         while (adl_plan_demand(&view.plan, call->offset, call->offset + call->length, &range)) {
-            if (view.plan.n_flights == FLIGHTS_MAX || !may_start(file, 1))
+            if (view.plan.n_flights == FLIGHTS_MAX || !may_start(file, 1)) {
+                make_room(file);
                 return;
+            }
             if (!start_range(file, &view, &range))
                 return; /* all that waited were answered */
         }
@@ -303,11 +342,11 @@ static void start_idle(struct adl_file *file)
     struct view view;
     struct adl_range range;
     trim_windows(file);
-    if (!may_start(file, 1))
+    if (!may_start_idle(file))
         return;
     view_of(file, &view);
     while (view.plan.n_flights < view.width && view.plan.n_flights < FLIGHTS_MAX &&
-           may_start(file, 1) &&
+           may_start_idle(file) &&
            (adl_plan_idle(&view.plan, &range) || help_laggard(file, &view, &range)))
         if (!start_range(file, &view, &range))
             return;
@@ -364,10 +403,6 @@ static void meter(struct adl_file *file, int64_t bytes)
 void adl_fetch_progress(struct adl_file *file, int64_t bytes)
 {
     meter(file, bytes);
-    file->progress += bytes;
-    if (file->progress < PROGRESS)
-        return;
-    file->progress = 0;
     file->progress_at = file->engine->now;
 }
 
@@ -397,12 +432,13 @@ static void failed_for_good(struct adl_transfer *transfer, int error, const char
         adl_file_error(file, error, "HTTP %d: %s", status, reason);
     else
         adl_file_error(file, error, "%s", reason);
-    if (++file->failed_mirrors < file->entry->n_urls) {
-        next_mirror(file);
-        return;
-    }
     next_mirror(file);
+    if (++file->failed_mirrors < file->entry->n_urls)
+        return;
     file->failed_mirrors = 0;
+    /* Only what the origin says of this very file takes away what is cached. */
+    if (transfer->probe && !adl_file_lasting(error) && adl_file_unchecked(file))
+        return;
     adl_file_fail(file, error);
 }
 
@@ -419,6 +455,8 @@ void adl_fetch_failed(struct adl_transfer *transfer, int error, bool transient, 
         return;
     }
     file->failed_at = engine->now;
+    if (transfer->mirror != file->mirror)
+        return; /* one of several that failed there, and another mirror is asked already */
     if (transfer->got >= WORTH) {
         file->failures = 0;
         return;
@@ -434,12 +472,14 @@ void adl_fetch_failed(struct adl_transfer *transfer, int error, bool transient, 
                        (double)wait / 1000);
     else
         adl_file_error(file, error, "%s; again in %.1f s", reason, (double)wait / 1000);
+    /* What is said of this file (Retry-After) is not held against its neighbours for longer than
+     * the origin's own trouble lasts. */
     if (!status || status == 429 || status == 503)
-        adl_origin_bad(transfer->origin, engine->now, file->entry->n_urls > 1 ? 0 : wait);
+        adl_origin_bad(transfer->origin, engine->now,
+                       file->entry->n_urls > 1 || status == 503 ? 0 : min64(wait, REST_MAX_MS));
     if (file->failures % file->entry->n_urls == 0)
         file->not_before = engine->now + wait;
-    if (transfer->mirror == file->mirror)
-        next_mirror(file);
+    next_mirror(file);
     if (transfer->probe && file->known)
         adl_file_unchecked(file);
 }
@@ -522,6 +562,8 @@ static void rest(struct adl_file *file)
     engine->n_resting--;
     oldest->is_resting = false;
     adl_edition_unref(steal_pointer(oldest->edition));
+    oldest->version++; /* what comes in its place need not be the same bytes */
+    adl_file_publish(oldest);
 }
 
 static bool wants_ahead(const struct adl_file *file)
@@ -563,8 +605,9 @@ static void settle(struct adl_file *file)
     file->is_busy = false;
     if (open || !file->edition || file->edition->refs > 1)
         return;
-    /* A private copy would be lost; one of unknown size that was not finished is worth nothing. */
-    if (!file->edition->copy->named && file->size > 0)
+    /* A private copy would be lost, and one that nothing pins is not taken up again; one of unknown
+     * size that was not finished is worth nothing. */
+    if (file->size > 0 && (!file->edition->copy->named || !adl_file_pinned(file)))
         rest(file);
     else
         adl_edition_unref(steal_pointer(file->edition));

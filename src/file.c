@@ -144,6 +144,11 @@ static const struct adl_validator *pinning(const struct adl_file *file)
     return &file->validators[0];
 }
 
+bool adl_file_pinned(const struct adl_file *file)
+{
+    return adl_validator_pins(pinning(file));
+}
+
 void adl_file_head(const struct adl_file *file, struct adl_head *head)
 {
     *head = (struct adl_head){.key = adl_store_key(file->entry->urls),
@@ -411,6 +416,7 @@ static void report(struct adl_file *file, struct adl_call *call)
     cleanup_free char *url = adl_url_redact(adl_file_url(file));
     cleanup_free char *final = file->final_url ? adl_url_redact(file->final_url) : NULL;
     const struct adl_validator *validator = &file->validators[file->mirror];
+    int64_t cached = cached_bytes(file); /* first: it may fail, and change the error's text */
     struct adl_report report = {.url = url ? url : "",
                                 .final_url = final,
                                 .mode = mode_name(file),
@@ -418,7 +424,7 @@ static void report(struct adl_file *file, struct adl_call *call)
                                 .etag = validator->etag[0] ? validator->etag : NULL,
                                 .size = file->size,
                                 .mtime = file->mtime,
-                                .cached = cached_bytes(file),
+                                .cached = cached,
                                 .http_status = file->http_status,
                                 .http_version = file->http_version,
                                 .seconds = file->seconds,

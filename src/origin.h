@@ -13,6 +13,7 @@ struct adl_origin {
     unsigned limit;          /* transfers that it may have at a time now */
     unsigned good;           /* transfers that ended well since the limit was last changed */
     unsigned failures;       /* in a row */
+    int64_t demand_until;    /* ms: until then some connections are left to readers that wait */
     int64_t not_before;      /* ms: nothing is started before */
     int64_t lowered_at;      /* ms: when the limit was last lowered */
     int64_t alive_at;        /* ms: when it last answered, was first used, or first failed since */

@@ -45,9 +45,10 @@ struct adl_head {
     char url[ADL_URL_KEPT]; /* redacted, for people; "" for none */
 };
 
-#define ADL_HEAD_SPLIT      1u /* the origin has ranges */
-#define ADL_HEAD_DIGESTED   2u /* complete, and checksum= was right */
-#define ADL_HEAD_EXECUTABLE 4u /* the data begins with "\x7f" "ELF" or "#!" */
+#define ADL_HEAD_SPLIT        1u /* the origin has ranges */
+#define ADL_HEAD_DIGESTED     2u /* complete, and checksum= was right: */
+#define ADL_HEAD_DIGEST_SHIFT 8  /* from here on 24 bits of the XXH3-64 of that checksum */
+#define ADL_HEAD_EXECUTABLE   4u /* the data begins with "\x7f" "ELF" or "#!" */
 
 struct adl_sidecar {
     struct adl_head head;

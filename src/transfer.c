@@ -149,6 +149,39 @@ static void redirected(const struct adl_transfer *transfer, const char *url)
     file->final_url = strdup(url);
 }
 
+/* A mirror that was not heard of yet and has something else: it is put aside, and what the others
+ * have stays. */
+static bool is_stranger(const struct adl_transfer *transfer)
+{
+    const struct adl_file *file = transfer->file;
+    const struct adl_validator *pin = &file->validators[transfer->mirror];
+    return file->entry->n_urls > 1 && adl_file_pinned(file) && !pin->etag[0] &&
+           pin->last_modified == ADL_TIME_UNKNOWN;
+}
+
+/* Whether the answer is of another version than what is known; or of the same for all that can be
+ * told, which is not enough when nothing pins it and nobody holds on to what is here. */
+static bool is_another(struct adl_transfer *transfer, const struct adl_pin *pin,
+                       const struct adl_answer *answer)
+{
+    const struct adl_file *file = transfer->file;
+    struct adl_verdict *verdict = &transfer->verdict;
+    if (verdict->outcome == ADL_CHANGED)
+        return true;
+    if (verdict->outcome == ADL_UNCHANGED && answer->validator.etag[0] && pin->validator.etag[0] &&
+        strcmp(answer->validator.etag, pin->validator.etag) != 0) {
+        verdict->reason = "it is unchanged, and has another ETag";
+        return true;
+    }
+    bool body = verdict->outcome == ADL_SPLIT || verdict->outcome == ADL_SINGLE;
+    if (!transfer->probe || !body || !file->known || !file->edition ||
+        !LIST_EMPTY(&file->handles) || adl_validator_pins(&answer->validator) ||
+        adl_edition_digest_right(file->edition))
+        return false;
+    verdict->reason = "nothing tells whether it is still the same: fetching it anew";
+    return adl_copy_bytes(file->edition->copy) > 0;
+}
+
 static bool head(void *ctx, const struct adl_answer *answer, const char *url, double seconds)
 {
     struct adl_transfer *transfer = ctx;
@@ -171,7 +204,11 @@ static bool head(void *ctx, const struct adl_answer *answer, const char *url, do
         file->seconds = seconds;
     if (verdict->outcome <= ADL_UNCHANGED)
         redirected(transfer, url);
-    if (verdict->outcome == ADL_CHANGED) {
+    if (verdict->outcome == ADL_CHANGED && is_stranger(transfer)) {
+        verdict->outcome = ADL_FAILED;
+        verdict->error = -EIO;
+        verdict->reason = "the mirror has another file than the others";
+    } else if (is_another(transfer, &pin, answer)) {
         adl_file_change(file, verdict->reason);
         if (!transfer->probe)
             return false;
@@ -238,6 +275,7 @@ static bool keep(struct adl_transfer *transfer, const void *bytes, size_t length
     if (error < 0) {
         adl_file_error(file, error, "cache: %s", strerror(-error));
         adl_file_fail(file, error);
+        adl_transfer_doom(transfer); /* its end says nothing of the origin */
         return false;
     }
     if (transfer->at == 0)
