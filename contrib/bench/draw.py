@@ -63,8 +63,8 @@ class Scale:
         low, high = min(values), max(values)
         self.logarithmic = low > 0 and high / low > LOG_FROM
         if self.logarithmic:
-            # A bar that begins at its own value would be none: at least half a decade is shown.
-            self.low = 10 ** math.floor(math.log10(low / 3))
+            # A bar that begins at its own value would be none.
+            self.low = 10 ** math.floor(math.log10(low / 1.5))
             self.high = high * 1.05
             self.ticks = [10.0 ** e for e in range(round(math.log10(self.low)),
                                                    math.floor(math.log10(self.high)) + 1)]
@@ -169,7 +169,7 @@ def draw(result):
     runs = "one run" if result["runs"] == 1 else f'medians of {result["runs"]} runs'
     about = (f'{result["date"][:10]}, {machine["cores"]} cores of {machine["processor"]}, '
              f'{machine["memory_GiB"]:g} GiB, {machine["system"]}, Linux {machine["kernel"]}; '
-             f'{runs}')
+             f'largest file {result["size"] >> 20} MiB, {runs}')
     return "\n".join([
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y}" width="{WIDTH}" '
         f'height="{y}" role="img" aria-label="adlfs and its peers, measured">',

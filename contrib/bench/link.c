@@ -222,6 +222,13 @@ static struct timespec time_left(const struct direction ways[2], int64_t now)
     return (struct timespec){.tv_sec = left / NS_PER_S, .tv_nsec = left % NS_PER_S};
 }
 
+/* As srand48(3) does. From zeros the first draw is all but zero: the first packet would be lost. */
+static void seed(struct direction *way, unsigned short number)
+{
+    way->dice[0] = 0x330e;
+    way->dice[1] = number;
+}
+
 static int carry(const struct link *link, struct direction ways[2])
 {
     for (;;) {
@@ -343,7 +350,7 @@ int main(int argc, char **argv)
         for (int i = 0; i < 2; i++) {
             ways[i].in = tuns[i];
             ways[i].out = tuns[1 - i];
-            ways[i].dice[0] = (unsigned short)i;
+            seed(&ways[i], (unsigned short)(i + 1));
         }
         printf("/proc/%d/fd/%d /proc/%d/fd/%d\n", (int)getpid(), spaces[0], (int)getpid(),
                spaces[1]);
