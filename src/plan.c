@@ -6,8 +6,9 @@
 /* It lags when it is this many times slower than the best. */
 #define HELP_RATIO 3
 
-/* Before this, in round trips, it is not late but on its way. */
-#define HELP_AGE 3
+/* Before this, in round trips and in ms, it is not late but on its way. */
+#define HELP_AGE    3
+#define HELP_AGE_MS 500
 
 static int64_t min64(int64_t a, int64_t b)
 {
@@ -156,7 +157,7 @@ static int64_t gain_of(const struct adl_flight *flight, int64_t rate, int64_t de
 {
     int64_t own = max64(flight->rate, 1), left = flight->end - flight->at;
     double alone = (double)left * 1000 / (double)own;
-    if (flight->age < HELP_AGE * delay || alone <= (double)delay)
+    if (flight->age < HELP_AGE * delay || flight->age < HELP_AGE_MS || alone <= (double)delay)
         return 0;
     double part =
         (alone - (double)delay) / 1000 * (double)own * (double)rate / (double)(own + rate);
