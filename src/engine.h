@@ -151,17 +151,18 @@ struct adl_file {
     struct adl_calls reads; /* of the current edition */
 
     /* How it goes. */
-    uint32_t mirror;         /* asked next */
-    uint32_t failed_mirrors; /* in a row, for good */
-    char *final_url;         /* owned: where redirects led; NULL: nowhere */
-    unsigned failures;       /* in a row */
-    unsigned odd;            /* answers to ranges that made no sense, in a row */
-    int64_t not_before;      /* ms: no transfer before */
-    int64_t failed_at;       /* ms: the last failure */
-    int64_t progress_at;     /* ms: when bytes last came */
-    int64_t rate;            /* bytes/s, all transfers together, lately; 0: not known */
-    int64_t rate_since;      /* ms: since when ... */
-    int64_t rate_bytes;      /* ... so much came */
+    struct adl_origin *origin; /* of that mirror; NULL: not looked up yet */
+    uint32_t mirror;           /* asked next */
+    uint32_t failed_mirrors;   /* in a row, for good */
+    char *final_url;           /* owned: where redirects led; NULL: nowhere */
+    unsigned failures;         /* in a row */
+    unsigned odd;              /* answers to ranges that made no sense, in a row */
+    int64_t not_before;        /* ms: no transfer before */
+    int64_t failed_at;         /* ms: the last failure */
+    int64_t progress_at;       /* ms: when bytes last came */
+    int64_t rate;              /* bytes/s, all transfers together, lately; 0: not known */
+    int64_t rate_since;        /* ms: since when ... */
+    int64_t rate_bytes;        /* ... so much came */
     _Atomic int64_t
         window_most;     /* bytes: the largest window ahead of a reader. Any thread reads it */
     int error;           /* of the last failure; 0 */

@@ -210,3 +210,14 @@ def test_attributes_reserve_no_space(mount, origin):
     os.stat(m / "f")
     xattr(m / "f", "cached")
     assert sum(path.stat().st_blocks for path in m.files(".data")) * 512 < MIB
+
+
+def test_a_silent_origin_does_not_take_away_what_is_cached(mount, origin, scratch):
+    url, cache = origin.file("s", MIB, name="f"), scratch / "c"
+    m = mount(url, cache=cache)
+    assert whole(m / "f") == content("s", 0, MIB)
+    m.umount()
+    origin.set(url, "silent")
+    m = mount(url, "--revalidate=0", cache=cache)
+    assert in_time(15, "cmp", m / "f", m / "f") == 0
+    assert whole(m / "f") == content("s", 0, MIB)
