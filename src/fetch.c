@@ -284,7 +284,7 @@ static struct adl_call *first_unplanned(const struct adl_file *file)
 
 /* A reader waits and all connections to the origin are busy: what is fetched ahead there makes way,
  * the farthest first, and leaves some of them free for a while. */
-static void make_room(struct adl_file *file)
+static void make_room(struct adl_file *file, int64_t wanted)
 {
     struct adl_engine *engine = file->engine;
     struct adl_origin *origin = origin_of(file);
@@ -292,16 +292,19 @@ static void make_room(struct adl_file *file)
     struct adl_file *other;
     if (!origin || origin->active < origin->limit || engine->now < origin->demand_until)
         return;
+    LIST_FOREACH (transfer, &file->transfers, link)
+        if (wanted >= transfer->at && wanted - transfer->end <= 2 * NEAR)
+            return; /* the next in order after what is coming: its turn comes */
     TAILQ_FOREACH (other, &engine->busy, busy)
         LIST_FOREACH (transfer, &other->transfers, link)
             if (transfer->origin == origin && transfer->reason == ADL_AHEAD && transfer->edition &&
                 !transfer->doomed &&
                 (!farthest || transfer->end - transfer->at > farthest->end - farthest->at))
                 farthest = transfer;
+    origin->demand_until = engine->now + ROOM_MS;
     if (!farthest)
         return;
     adl_transfer_doom(farthest);
-    origin->demand_until = engine->now + ROOM_MS;
     adl_engine_wake_at(engine, engine->now);
 }
 
@@ -316,7 +319,7 @@ static void start_demand(struct adl_file *file)
     for (; call; call = first_unplanned(file)) {
         while (adl_plan_demand(&view.plan, call->offset, call->offset + call->length, &range)) {
             if (view.plan.n_flights == FLIGHTS_MAX || !may_start(file, 1)) {
-                make_room(file);
+                make_room(file, call->offset);
                 return;
             }
             if (!start_range(file, &view, &range))
