@@ -7,7 +7,8 @@
  *   handle.c    the callers' side: reads that need no loop
  *   file.c      what is known of a file, and who asks
  *   edition.c   one version of a file as it is open: its copy, its readers
- *   fetch.c     which transfer comes next; waiting, backing off, giving up
+ *   fetch.c     which transfer comes next
+ *   retry.c     the rate, failures, giving up
  *   transfer.c  one GET from start to end */
 #ifndef ADL_ENGINE_H
 #define ADL_ENGINE_H
@@ -271,11 +272,17 @@ void adl_call_fail(struct adl_call *call, int error);
 
 /* --- fetch.c: the loop's */
 void adl_fetch_round(struct adl_engine *engine);
+/* Of the mirror to ask next; NULL only without memory. */
+struct adl_origin *adl_fetch_origin(struct adl_file *file);
+
+/* --- retry.c: the loop's */
 /* What the transfer's end means for its file and its origin. */
 void adl_fetch_failed(struct adl_transfer *transfer, int error, bool transient, const char *reason);
 void adl_fetch_progress(struct adl_file *file, int64_t bytes);
 /* The largest window that is worth fetching ahead at that rate, bytes/s; 0: not known yet. */
 int64_t adl_fetch_window(const struct adl_engine *engine, int64_t rate);
+/* Tells those of the calls that have waited long enough for an origin that does not answer. */
+void adl_fetch_give_up(struct adl_file *file, struct adl_calls *calls);
 
 /* --- transfer.c: the loop's */
 int adl_transfer_start(struct adl_file *file, const struct adl_question *question,

@@ -2,11 +2,8 @@
  *
  * In each round every file that has something to do is looked at twice: first for readers that
  * wait, then, with the connections that are left, for what is wanted ahead. What may run at a time
- * is limited for each origin and in all; when something fails, the file or its origin rests for a
- * while, longer each time. */
-#include "cleanup.h"
+ * is limited for each origin and in all. */
 #include "engine.h"
-#include "url.h"
 
 #include <errno.h>
 #include <string.h>
@@ -20,12 +17,6 @@
  * vain when the daemon is killed. At 50 ms it is enough for 960 MB/s. */
 #define ON_THE_WIRE_MAX (48 << 20)
 
-/* A window is what comes in this time, and within these bounds; the first is for a file whose rate
- * is not known yet. */
-#define WINDOW_S       2
-#define WINDOW_UNKNOWN (16 << 20)
-#define WINDOW_MIN     (16 << 20)
-
 /* With connections to spare, flights are looked at this often for one that lags behind. */
 #define LAG_MS 100
 
@@ -33,9 +24,6 @@
  * long. */
 #define ROOM    2
 #define ROOM_MS 1000
-
-/* The rate is taken over this long. */
-#define RATE_MS 100
 
 /* A waiter waits for a transfer that is this close to what it wants; farther ones are no help, and
  * are cut short. The kernel's readahead asks for up to 2 MiB ahead of a sequential reader: that
@@ -45,16 +33,6 @@
 /* When the last reader goes, a transfer with less than this to come may end well: its connection
  * is worth more than the bytes. */
 #define FINISH_MAX (256 << 10)
-
-/* Backing off: 0.2 s, doubled for each failure in a row, up to 10 s, give or take a quarter. */
-#define BACKOFF_MS     200
-#define BACKOFF_MAX_MS 10000
-
-/* An origin that could not be reached, or asked to be left alone, rests no longer than this. */
-#define REST_MAX_MS 2000
-
-/* A transfer that brought this much before it failed was worth it: no backing off. */
-#define WORTH (64 << 10)
 
 /* Private copies that are kept open though nobody reads them, since closing would lose them. */
 #define RESTING_MAX 64
@@ -69,16 +47,10 @@ static int64_t max64(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* An origin that did not answer is not asked for attributes again for this long. */
-#define REMEMBER_MS 10000
-
-/* How long the check of a cached file may take before it is opened without. */
-#define UNCHECKED_MS 3000
-
 /* --- may it run? */
 
 /* Of the mirror to ask next; NULL only without memory. */
-static struct adl_origin *origin_of(struct adl_file *file)
+struct adl_origin *adl_fetch_origin(struct adl_file *file)
 {
     if (!file->origin)
         file->origin = adl_origins_of(file->engine->origins, adl_file_url(file), file->engine->now);
@@ -88,7 +60,7 @@ static struct adl_origin *origin_of(struct adl_file *file)
 static bool may_start(struct adl_file *file, unsigned share)
 {
     struct adl_engine *engine = file->engine;
-    const struct adl_origin *origin = origin_of(file);
+    const struct adl_origin *origin = adl_fetch_origin(file);
     if (!origin || engine->active >= engine->settings->connections)
         return false;
     int64_t not_before =
@@ -105,7 +77,7 @@ static bool may_start(struct adl_file *file, unsigned share)
 
 static bool may_start_idle(struct adl_file *file)
 {
-    const struct adl_origin *origin = origin_of(file);
+    const struct adl_origin *origin = adl_fetch_origin(file);
     if (!may_start(file, 1))
         return false;
     return file->engine->now >= origin->demand_until || origin->active + ROOM < origin->limit ||
@@ -169,7 +141,7 @@ static void probe(struct adl_file *file)
 /* How many transfers of one file may run side by side: its share of what its origin bears. */
 static unsigned width_of(struct adl_file *file)
 {
-    const struct adl_origin *origin = origin_of(file);
+    const struct adl_origin *origin = adl_fetch_origin(file);
     if (!origin)
         return 1;
     unsigned files = origin->files + !file->n_transfers;
@@ -199,7 +171,7 @@ struct view {
  * end together. */
 static int64_t chunk_of(struct adl_file *file, const struct view *view)
 {
-    const struct adl_origin *origin = origin_of(file);
+    const struct adl_origin *origin = adl_fetch_origin(file);
     int64_t delay = origin ? origin->delay : 0;
     int64_t wanted = 0, end = 0, asked = 0;
     for (size_t i = 0; i < view->plan.n_windows; i++) {
@@ -287,7 +259,7 @@ static struct adl_call *first_unplanned(const struct adl_file *file)
 static void make_room(struct adl_file *file, int64_t wanted)
 {
     struct adl_engine *engine = file->engine;
-    struct adl_origin *origin = origin_of(file);
+    struct adl_origin *origin = adl_fetch_origin(file);
     struct adl_transfer *transfer, *farthest = NULL;
     struct adl_file *other;
     if (!origin || origin->active < origin->limit || engine->now < origin->demand_until)
@@ -348,7 +320,7 @@ static void trim_windows(struct adl_file *file)
 /* What a new transfer would bring is what the best of its sisters brings. */
 static bool help_laggard(struct adl_file *file, const struct view *view, struct adl_range *range)
 {
-    const struct adl_origin *origin = origin_of(file);
+    const struct adl_origin *origin = adl_fetch_origin(file);
     const struct adl_call *call = TAILQ_FIRST(&file->reads);
     int64_t rate = 0, from, to;
     if (!call || !origin ||
@@ -399,160 +371,6 @@ static void start_stream(struct adl_file *file)
     }
 }
 
-/* --- failure */
-
-int64_t adl_fetch_window(const struct adl_engine *engine, int64_t rate)
-{
-    int64_t window = rate ? rate * WINDOW_S : WINDOW_UNKNOWN, most = engine->settings->readahead;
-    if (window < WINDOW_MIN)
-        window = WINDOW_MIN;
-    return window < most ? window : most;
-}
-
-/* Quick to believe a higher rate, slow to believe a lower one: a reader that stops for a moment is
- * no slower link. */
-static void meter(struct adl_file *file, int64_t bytes)
-{
-    file->rate_bytes += bytes;
-    int64_t took = file->engine->now - file->rate_since;
-    if (took < RATE_MS)
-        return;
-    int64_t rate = file->rate_bytes * 1000 / took;
-    file->rate = rate > file->rate ? rate : (file->rate * 7 + rate) / 8;
-    file->rate_bytes = 0;
-    file->rate_since = file->engine->now;
-    file->window_most = adl_fetch_window(file->engine, file->rate);
-}
-
-void adl_fetch_progress(struct adl_file *file, int64_t bytes)
-{
-    meter(file, bytes);
-    file->progress_at = file->engine->now;
-}
-
-static int64_t backoff(struct adl_engine *engine, unsigned failures)
-{
-    int64_t wait = BACKOFF_MAX_MS;
-    if (failures < 6)
-        wait = BACKOFF_MS << failures;
-    if (wait > BACKOFF_MAX_MS)
-        wait = BACKOFF_MAX_MS;
-    return wait * 3 / 4 + (int64_t)(adl_engine_random(engine) % (uint64_t)(wait / 2));
-}
-
-static void next_mirror(struct adl_file *file)
-{
-    file->mirror = (file->mirror + 1) % file->entry->n_urls;
-    file->origin = NULL;
-    free(steal_pointer(file->final_url));
-}
-
-static void failed_for_good(struct adl_transfer *transfer, int error, const char *reason)
-{
-    struct adl_file *file = transfer->file;
-    int status = transfer->status;
-    if (transfer->mirror != file->mirror)
-        return; /* one of several that failed there, and another is asked already */
-    if (status)
-        adl_file_error(file, error, "HTTP %d: %s", status, reason);
-    else
-        adl_file_error(file, error, "%s", reason);
-    next_mirror(file);
-    if (++file->failed_mirrors < file->entry->n_urls)
-        return;
-    file->failed_mirrors = 0;
-    /* Only what the origin says of this very file takes away what is cached. */
-    if (transfer->probe && !adl_file_lasting(error) && adl_file_unchecked(file))
-        return;
-    adl_file_fail(file, error);
-}
-
-void adl_fetch_failed(struct adl_transfer *transfer, int error, bool transient, const char *reason)
-{
-    struct adl_file *file = transfer->file;
-    struct adl_engine *engine = file->engine;
-    if (transfer->direct) { /* where it led once need not be where it leads now */
-        free(steal_pointer(file->final_url));
-        return;
-    }
-    if (!transient) {
-        failed_for_good(transfer, error, reason);
-        return;
-    }
-    file->failed_at = engine->now;
-    if (transfer->mirror != file->mirror)
-        return; /* one of several that failed there, and another mirror is asked already */
-    if (transfer->got >= WORTH) {
-        file->failures = 0;
-        return;
-    }
-    if (engine->now < file->not_before)
-        return; /* one of a burst: said and counted already */
-    int64_t wait = backoff(engine, file->failures++);
-    if (transfer->retry_after >= 0 && transfer->retry_after * 1000 > wait)
-        wait = transfer->retry_after * 1000;
-    int status = transfer->status;
-    if (status)
-        adl_file_error(file, error, "HTTP %d: %s; again in %.1f s", status, reason,
-                       (double)wait / 1000);
-    else
-        adl_file_error(file, error, "%s; again in %.1f s", reason, (double)wait / 1000);
-    /* What is said of this file (Retry-After) is not held against its neighbours for longer than
-     * the origin's own trouble lasts. */
-    if (!status || status == 429 || status == 503)
-        adl_origin_bad(transfer->origin, engine->now,
-                       file->entry->n_urls > 1 || status == 503 ? 0 : min64(wait, REST_MAX_MS));
-    if (file->failures % file->entry->n_urls == 0)
-        file->not_before = engine->now + wait;
-    next_mirror(file);
-    if (transfer->probe && file->known)
-        adl_file_unchecked(file);
-}
-
-/* An open of what is cached need not wait for an origin that says nothing. */
-static bool may_go_unchecked(struct adl_file *file, const struct adl_call *call)
-{
-    if (call->kind != ADL_CALL_OPEN || !file->known || !file->edition || file->size < 0 ||
-        adl_copy_bytes(file->edition->copy) == 0)
-        return false;
-    int64_t until = call->since + UNCHECKED_MS;
-    if (file->engine->now >= until)
-        return true;
-    adl_engine_wake_at(file->engine, until);
-    return false;
-}
-
-/* Whoever has waited long enough for an origin that does not answer gets the error. */
-static void give_up(struct adl_file *file, struct adl_calls *calls)
-{
-    struct adl_engine *engine = file->engine;
-    const struct adl_origin *origin = origin_of(file);
-    int64_t patience = engine->settings->retry_for * 1000;
-    bool down = origin && origin->failures && engine->now - origin->alive_at >= patience;
-    struct adl_call *call, *next;
-    for (call = TAILQ_FIRST(calls); call; call = next) {
-        next = TAILQ_NEXT(call, link);
-        if (call->foreseen && file->failures) {
-            TAILQ_REMOVE(calls, call, link);
-            adl_call_fail(call, -EAGAIN);
-            continue;
-        }
-        if (may_go_unchecked(file, call)) {
-            adl_file_unchecked(file);
-            return;
-        }
-        int64_t since = call->since > file->progress_at ? call->since : file->progress_at;
-        if (engine->now - since >= patience || (down && file->failed_at > call->since)) {
-            TAILQ_REMOVE(calls, call, link);
-            adl_call_fail(call, file->error ? adl_file_seen(file->error) : -ETIMEDOUT);
-            if (calls == &file->asks)
-                file->error_until = engine->now + REMEMBER_MS;
-        } else {
-            adl_engine_wake_at(engine, since + patience);
-        }
-    }
-}
-
 /* --- the round */
 
 static bool streams(const struct adl_file *file)
@@ -562,8 +380,8 @@ static bool streams(const struct adl_file *file)
 
 static void pump_demand(struct adl_file *file)
 {
-    give_up(file, &file->asks);
-    give_up(file, &file->reads);
+    adl_fetch_give_up(file, &file->asks);
+    adl_fetch_give_up(file, &file->reads);
     if (!TAILQ_EMPTY(&file->asks))
         adl_file_answer(file);
     if (!TAILQ_EMPTY(&file->asks))

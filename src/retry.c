@@ -1,0 +1,189 @@
+/* retry: how it goes with a file: the rate at which it comes, what a failure means, and when
+ * whoever waits is told that it will not come.
+ *
+ * When something fails, the file or its origin rests for a while, longer each time. */
+#include "cleanup.h"
+#include "engine.h"
+
+#include <errno.h>
+
+/* Backing off: 0.2 s, doubled for each failure in a row, up to 10 s, give or take a quarter. */
+#define BACKOFF_MS     200
+#define BACKOFF_MAX_MS 10000
+
+/* An origin that could not be reached, or asked to be left alone, rests no longer than this. */
+#define REST_MAX_MS 2000
+
+/* A transfer that brought this much before it failed was worth it: no backing off. */
+#define WORTH (64 << 10)
+
+/* A window is what comes in this time, and within these bounds; the first is for a file whose rate
+ * is not known yet. */
+#define WINDOW_S       2
+#define WINDOW_UNKNOWN (16 << 20)
+#define WINDOW_MIN     (16 << 20)
+
+/* The rate is taken over this long. */
+#define RATE_MS 100
+
+/* An origin that did not answer is not asked for attributes again for this long. */
+#define REMEMBER_MS 10000
+
+/* How long the check of a cached file may take before it is opened without. */
+#define UNCHECKED_MS 3000
+
+static int64_t min64(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+int64_t adl_fetch_window(const struct adl_engine *engine, int64_t rate)
+{
+    int64_t window = rate ? rate * WINDOW_S : WINDOW_UNKNOWN, most = engine->settings->readahead;
+    if (window < WINDOW_MIN)
+        window = WINDOW_MIN;
+    return window < most ? window : most;
+}
+
+/* Quick to believe a higher rate, slow to believe a lower one: a reader that stops for a moment is
+ * no slower link. */
+static void meter(struct adl_file *file, int64_t bytes)
+{
+    file->rate_bytes += bytes;
+    int64_t took = file->engine->now - file->rate_since;
+    if (took < RATE_MS)
+        return;
+    int64_t rate = file->rate_bytes * 1000 / took;
+    file->rate = rate > file->rate ? rate : (file->rate * 7 + rate) / 8;
+    file->rate_bytes = 0;
+    file->rate_since = file->engine->now;
+    file->window_most = adl_fetch_window(file->engine, file->rate);
+}
+
+void adl_fetch_progress(struct adl_file *file, int64_t bytes)
+{
+    meter(file, bytes);
+    file->progress_at = file->engine->now;
+}
+
+static int64_t backoff(struct adl_engine *engine, unsigned failures)
+{
+    int64_t wait = BACKOFF_MAX_MS;
+    if (failures < 6)
+        wait = BACKOFF_MS << failures;
+    if (wait > BACKOFF_MAX_MS)
+        wait = BACKOFF_MAX_MS;
+    return wait * 3 / 4 + (int64_t)(adl_engine_random(engine) % (uint64_t)(wait / 2));
+}
+
+static void next_mirror(struct adl_file *file)
+{
+    file->mirror = (file->mirror + 1) % file->entry->n_urls;
+    file->origin = NULL;
+    free(steal_pointer(file->final_url));
+}
+
+static void failed_for_good(struct adl_transfer *transfer, int error, const char *reason)
+{
+    struct adl_file *file = transfer->file;
+    int status = transfer->status;
+    if (transfer->mirror != file->mirror)
+        return; /* one of several that failed there, and another is asked already */
+    if (status)
+        adl_file_error(file, error, "HTTP %d: %s", status, reason);
+    else
+        adl_file_error(file, error, "%s", reason);
+    next_mirror(file);
+    if (++file->failed_mirrors < file->entry->n_urls)
+        return;
+    file->failed_mirrors = 0;
+    /* Only what the origin says of this very file takes away what is cached. */
+    if (transfer->probe && !adl_file_lasting(error) && adl_file_unchecked(file))
+        return;
+    adl_file_fail(file, error);
+}
+
+void adl_fetch_failed(struct adl_transfer *transfer, int error, bool transient, const char *reason)
+{
+    struct adl_file *file = transfer->file;
+    struct adl_engine *engine = file->engine;
+    if (transfer->direct) { /* where it led once need not be where it leads now */
+        free(steal_pointer(file->final_url));
+        return;
+    }
+    if (!transient) {
+        failed_for_good(transfer, error, reason);
+        return;
+    }
+    file->failed_at = engine->now;
+    if (transfer->mirror != file->mirror)
+        return; /* one of several that failed there, and another mirror is asked already */
+    if (transfer->got >= WORTH) {
+        file->failures = 0;
+        return;
+    }
+    if (engine->now < file->not_before)
+        return; /* one of a burst: said and counted already */
+    int64_t wait = backoff(engine, file->failures++);
+    if (transfer->retry_after >= 0 && transfer->retry_after * 1000 > wait)
+        wait = transfer->retry_after * 1000;
+    int status = transfer->status;
+    if (status)
+        adl_file_error(file, error, "HTTP %d: %s; again in %.1f s", status, reason,
+                       (double)wait / 1000);
+    else
+        adl_file_error(file, error, "%s; again in %.1f s", reason, (double)wait / 1000);
+    /* What is said of this file (Retry-After) is not held against its neighbours for longer than
+     * the origin's own trouble lasts. */
+    if (!status || status == 429 || status == 503)
+        adl_origin_bad(transfer->origin, engine->now,
+                       file->entry->n_urls > 1 || status == 503 ? 0 : min64(wait, REST_MAX_MS));
+    if (file->failures % file->entry->n_urls == 0)
+        file->not_before = engine->now + wait;
+    next_mirror(file);
+    if (transfer->probe && file->known)
+        adl_file_unchecked(file);
+}
+
+/* An open of what is cached need not wait for an origin that says nothing. */
+static bool may_go_unchecked(struct adl_file *file, const struct adl_call *call)
+{
+    if (call->kind != ADL_CALL_OPEN || !file->known || !file->edition || file->size < 0 ||
+        adl_copy_bytes(file->edition->copy) == 0)
+        return false;
+    int64_t until = call->since + UNCHECKED_MS;
+    if (file->engine->now >= until)
+        return true;
+    adl_engine_wake_at(file->engine, until);
+    return false;
+}
+
+void adl_fetch_give_up(struct adl_file *file, struct adl_calls *calls)
+{
+    struct adl_engine *engine = file->engine;
+    const struct adl_origin *origin = adl_fetch_origin(file);
+    int64_t patience = engine->settings->retry_for * 1000;
+    bool down = origin && origin->failures && engine->now - origin->alive_at >= patience;
+    struct adl_call *call, *next;
+    for (call = TAILQ_FIRST(calls); call; call = next) {
+        next = TAILQ_NEXT(call, link);
+        if (call->foreseen && file->failures) {
+            TAILQ_REMOVE(calls, call, link);
+            adl_call_fail(call, -EAGAIN);
+            continue;
+        }
+        if (may_go_unchecked(file, call)) {
+            adl_file_unchecked(file);
+            return;
+        }
+        int64_t since = call->since > file->progress_at ? call->since : file->progress_at;
+        if (engine->now - since >= patience || (down && file->failed_at > call->since)) {
+            TAILQ_REMOVE(calls, call, link);
+            adl_call_fail(call, file->error ? adl_file_seen(file->error) : -ETIMEDOUT);
+            if (calls == &file->asks)
+                file->error_until = engine->now + REMEMBER_MS;
+        } else {
+            adl_engine_wake_at(engine, since + patience);
+        }
+    }
+}
