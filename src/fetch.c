@@ -3,6 +3,7 @@
  * In each round every file that has something to do is looked at twice: first for readers that
  * wait, then, with the connections that are left, for what is wanted ahead. What may run at a time
  * is limited for each origin and in all. */
+#include "cleanup.h"
 #include "engine.h"
 
 #include <errno.h>
