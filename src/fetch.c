@@ -85,6 +85,19 @@ static bool may_start_idle(struct adl_file *file)
            origin->active == 0;
 }
 
+/* NULL when it could not be started: then all that waited have been told. */
+static struct adl_transfer *start(struct adl_file *file, const struct adl_question *question,
+                                  const struct adl_range *range)
+{
+    struct adl_transfer *transfer;
+    int error = adl_transfer_start(file, question, range, &transfer);
+    if (error == 0)
+        return transfer;
+    adl_file_error(file, error, "%s", strerror(-error));
+    adl_file_fail(file, error);
+    return NULL;
+}
+
 /* --- the probe */
 
 /* A size probe is over in one round trip and brings one byte: so many times as many of them may run
@@ -113,19 +126,14 @@ static void probe(struct adl_file *file)
         adl_edition_open(file);
     const struct adl_copy *copy = file->edition ? file->edition->copy : NULL;
     bool cached = copy && file->size >= 0 && adl_copy_bytes(copy) > 0;
-    const struct adl_validator *validator = &file->validators[file->mirror];
     question.conditional = file->known && (cached || file->mode == ADL_MODE_SINGLE) &&
-                           (validator->etag[0] || validator->last_modified != ADL_TIME_UNKNOWN);
+                           adl_validator_given(&file->validators[file->mirror]);
     if (opens && !cached)
         question.last = file->engine->store->block_size - 1;
 
-    struct adl_transfer *transfer;
-    int error = adl_transfer_start(file, &question, NULL, &transfer);
-    if (error < 0) {
-        adl_file_error(file, error, "%s", strerror(-error));
-        adl_file_fail(file, error);
+    struct adl_transfer *transfer = start(file, &question, NULL);
+    if (!transfer)
         return;
-    }
     transfer->probe = true;
     file->probing = transfer;
 }
@@ -235,13 +243,8 @@ static bool start_range(struct adl_file *file, struct view *view, const struct a
             call->planned = false;
     }
     struct adl_question question = {.ranged = true, .first = range->first, .last = range->end - 1};
-    struct adl_transfer *transfer;
-    int error = adl_transfer_start(file, &question, range, &transfer);
-    if (error < 0) {
-        adl_file_error(file, error, "%s", strerror(-error));
-        adl_file_fail(file, error);
+    if (!start(file, &question, range))
         return false;
-    }
     view_of(file, view);
     return true;
 }
@@ -365,11 +368,7 @@ static void start_stream(struct adl_file *file)
                               .reason = ADL_DEMAND,
                               .cut = -1};
     struct adl_question question = {0};
-    int error = adl_transfer_start(file, &question, &range, &transfer);
-    if (error < 0) {
-        adl_file_error(file, error, "%s", strerror(-error));
-        adl_file_fail(file, error);
-    }
+    start(file, &question, &range);
 }
 
 /* --- the round */

@@ -167,7 +167,7 @@ void adl_file_head(const struct adl_file *file, struct adl_head *head)
 static void note(const struct adl_file *file)
 {
     struct adl_head head;
-    if (file->size < 0 || file->edition || !adl_validator_pins(pinning(file)))
+    if (file->size < 0 || file->edition || !adl_file_pinned(file))
         return;
     adl_file_head(file, &head);
     adl_sidecar_note(file->engine->store, &head);

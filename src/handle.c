@@ -40,38 +40,41 @@ bool adl_file_known(struct adl_engine *engine, uint32_t entry, struct adl_attr *
     return known;
 }
 
+/* Hands a call to the loop. False without memory. */
+static bool post(struct adl_engine *engine, const struct adl_call *said)
+{
+    struct adl_call *call = malloc(sizeof(*call));
+    if (!call)
+        return false;
+    *call = *said;
+    adl_engine_post(engine, call);
+    return true;
+}
+
 void adl_file_stat(struct adl_engine *engine, uint64_t ticket, uint32_t entry, uint32_t version,
                    adl_stat_fn *done, void *ctx)
 {
-    struct adl_call *call = calloc(1, sizeof(*call));
-    if (!call) {
+    struct adl_call call = {.kind = ADL_CALL_STAT,
+                            .ticket = ticket,
+                            .entry = entry,
+                            .version = version,
+                            .done.stat = done,
+                            .ctx = ctx};
+    if (!post(engine, &call))
         done(ctx, -ENOMEM, NULL);
-        return;
-    }
-    *call = (struct adl_call){.kind = ADL_CALL_STAT,
-                              .ticket = ticket,
-                              .entry = entry,
-                              .version = version,
-                              .done.stat = done,
-                              .ctx = ctx};
-    adl_engine_post(engine, call);
 }
 
 void adl_file_open(struct adl_engine *engine, uint64_t ticket, uint32_t entry, uint32_t version,
                    adl_open_fn *done, void *ctx)
 {
-    struct adl_call *call = calloc(1, sizeof(*call));
-    if (!call) {
+    struct adl_call call = {.kind = ADL_CALL_OPEN,
+                            .ticket = ticket,
+                            .entry = entry,
+                            .version = version,
+                            .done.open = done,
+                            .ctx = ctx};
+    if (!post(engine, &call))
         done(ctx, -ENOMEM, NULL, NULL);
-        return;
-    }
-    *call = (struct adl_call){.kind = ADL_CALL_OPEN,
-                              .ticket = ticket,
-                              .entry = entry,
-                              .version = version,
-                              .done.open = done,
-                              .ctx = ctx};
-    adl_engine_post(engine, call);
 }
 
 static void stat_foreseen(void *ctx, int error, const struct adl_attr *attr)
@@ -95,31 +98,27 @@ void adl_file_foresee(struct adl_engine *engine, const uint32_t *entries, size_t
                       bool content)
 {
     for (size_t i = 0; i < count; i++) {
-        struct adl_call *call = calloc(1, sizeof(*call));
-        if (!call)
-            return;
-        *call = (struct adl_call){.kind = content ? ADL_CALL_OPEN : ADL_CALL_STAT,
-                                  .entry = entries[i],
-                                  .version = ADL_ANY_VERSION,
-                                  .foreseen = true};
+        struct adl_call call = {.kind = content ? ADL_CALL_OPEN : ADL_CALL_STAT,
+                                .entry = entries[i],
+                                .version = ADL_ANY_VERSION,
+                                .foreseen = true};
         if (content)
-            call->done.open = open_foreseen;
+            call.done.open = open_foreseen;
         else
-            call->done.stat = stat_foreseen;
-        adl_engine_post(engine, call);
+            call.done.stat = stat_foreseen;
+        if (!post(engine, &call))
+            return;
     }
 }
 
 void adl_file_report(struct adl_engine *engine, uint32_t entry, adl_report_fn *done, void *ctx)
 {
-    struct adl_call *call = calloc(1, sizeof(*call));
-    if (!call) {
+    struct adl_call call = {.kind = ADL_CALL_REPORT,
+                            .entry = entry,
+                            .done.report = done,
+                            .ctx = ctx};
+    if (!post(engine, &call))
         done(ctx, NULL);
-        return;
-    }
-    *call =
-        (struct adl_call){.kind = ADL_CALL_REPORT, .entry = entry, .done.report = done, .ctx = ctx};
-    adl_engine_post(engine, call);
 }
 
 void adl_file_release(struct adl_handle *handle)
@@ -127,24 +126,17 @@ void adl_file_release(struct adl_handle *handle)
     /* The kernel sends no release before every read is answered, but that is an order that only it
      * knows of; this one is for the memory model. */
     atomic_load_explicit(&handle->served, memory_order_acquire);
-    struct adl_call *call = calloc(1, sizeof(*call));
-    if (!call)
-        return; /* the loop frees it at the engine's end */
-    *call = (struct adl_call){.kind = ADL_CALL_RELEASE, .handle = handle};
-    adl_engine_post(handle->engine, call);
+    struct adl_call call = {.kind = ADL_CALL_RELEASE, .handle = handle};
+    post(handle->engine, &call); /* without memory the loop frees the handle at the engine's end */
 }
 
 static bool tell_verified(struct adl_handle *handle, uint64_t block, bool right)
 {
-    struct adl_call *call = calloc(1, sizeof(*call));
-    if (!call)
-        return false;
-    *call = (struct adl_call){.kind = ADL_CALL_VERIFIED,
-                              .handle = handle,
-                              .offset = (int64_t)block,
-                              .right = right};
-    adl_engine_post(handle->engine, call);
-    return true;
+    struct adl_call call = {.kind = ADL_CALL_VERIFIED,
+                            .handle = handle,
+                            .offset = (int64_t)block,
+                            .right = right};
+    return post(handle->engine, &call);
 }
 
 /* Compares the blocks of [first, end) that are only claimed and tells the loop, which cannot answer
@@ -179,21 +171,16 @@ static int verify(struct adl_handle *handle, int64_t first, int64_t end, bool *a
 static void post_read(struct adl_handle *handle, uint64_t ticket, int64_t offset, int64_t length,
                       const struct adl_ahead *ahead, adl_read_fn *done, void *ctx)
 {
-    struct adl_call *call = calloc(1, sizeof(*call));
-    if (!call) {
-        if (done)
-            done(ctx, -ENOMEM, -1, 0, 0);
-        return;
-    }
-    *call = (struct adl_call){.kind = done ? ADL_CALL_READ : ADL_CALL_AHEAD,
-                              .ticket = ticket,
-                              .handle = handle,
-                              .offset = offset,
-                              .length = length,
-                              .ahead = *ahead,
-                              .done.read = done,
-                              .ctx = ctx};
-    adl_engine_post(handle->engine, call);
+    struct adl_call call = {.kind = done ? ADL_CALL_READ : ADL_CALL_AHEAD,
+                            .ticket = ticket,
+                            .handle = handle,
+                            .offset = offset,
+                            .length = length,
+                            .ahead = *ahead,
+                            .done.read = done,
+                            .ctx = ctx};
+    if (!post(handle->engine, &call) && done)
+        done(ctx, -ENOMEM, -1, 0, 0);
 }
 
 /* After the answer the handle may be gone. */

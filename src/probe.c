@@ -8,6 +8,11 @@ bool adl_validator_strong(const struct adl_validator *validator)
     return validator->etag[0] == '"';
 }
 
+bool adl_validator_given(const struct adl_validator *validator)
+{
+    return validator->etag[0] || validator->last_modified != ADL_TIME_UNKNOWN;
+}
+
 bool adl_validator_pins(const struct adl_validator *validator)
 {
     return adl_validator_strong(validator) || validator->last_modified != ADL_TIME_UNKNOWN;

@@ -125,6 +125,9 @@ struct adl_verdict {
 void adl_probe_classify(const struct adl_question *question, const struct adl_pin *pin,
                         const struct adl_answer *answer, struct adl_verdict *verdict);
 
+/* Whether there is any at all. */
+bool adl_validator_given(const struct adl_validator *validator);
+
 /* Whether the validator pins the bytes over time: a strong ETag (RFC 9110 8.8.3) or a
  * Last-Modified. A weak ETag alone does not. */
 bool adl_validator_pins(const struct adl_validator *validator);

@@ -123,7 +123,7 @@ static bool usable(struct adl_transfer *transfer, const struct adl_answer *answe
 {
     struct adl_file *file = transfer->file;
     struct adl_validator *pin = &file->validators[transfer->mirror];
-    if (!pin->etag[0] && pin->last_modified == ADL_TIME_UNKNOWN)
+    if (!adl_validator_given(pin))
         *pin = answer->validator; /* a mirror's first answer pins it */
     if (transfer->verdict.outcome == ADL_SINGLE && file->mode == ADL_MODE_SPLIT) {
         /* Ranges no longer: this answer becomes the one stream. */
@@ -154,9 +154,8 @@ static void redirected(const struct adl_transfer *transfer, const char *url)
 static bool is_stranger(const struct adl_transfer *transfer)
 {
     const struct adl_file *file = transfer->file;
-    const struct adl_validator *pin = &file->validators[transfer->mirror];
-    return file->entry->n_urls > 1 && adl_file_pinned(file) && !pin->etag[0] &&
-           pin->last_modified == ADL_TIME_UNKNOWN;
+    return file->entry->n_urls > 1 && adl_file_pinned(file) &&
+           !adl_validator_given(&file->validators[transfer->mirror]);
 }
 
 /* Whether the answer is of another version than what is known; or of the same for all that can be
