@@ -73,13 +73,10 @@ void adl_engine_wake_at(struct adl_engine *engine, int64_t when)
         engine->wake_at = when;
 }
 
-/* What finished is recorded after this long: all that a kill can lose, with FLUSH_BYTES. */
-#define FLUSH_MS 1000
-
 void adl_engine_flush_soon(struct adl_engine *engine)
 {
     if (engine->flush_at == INT64_MAX)
-        engine->flush_at = engine->now + FLUSH_MS;
+        engine->flush_at = engine->now + ADL_FLUSH_MS;
 }
 
 static bool cancel_in(struct adl_calls *calls, uint64_t ticket)

@@ -13,16 +13,21 @@
 #ifndef ADL_ENGINE_H
 #define ADL_ENGINE_H
 
+#include "body.h"
 #include "copy.h"
 #include "file.h"
 #include "http.h"
 #include "origin.h"
+#include "pace.h"
 #include "plan.h"
 #include "readahead.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/queue.h>
+
+/* What finished is recorded after so many ms, with FLUSH_BYTES all that a kill can lose. */
+#define ADL_FLUSH_MS 1000
 
 struct adl_file;
 
@@ -110,11 +115,15 @@ struct adl_transfer {
     bool direct;   /* asked where an earlier redirect led */
     bool compare;  /* nothing pins the version: what is here already must come again */
     uint32_t mirror;
-    int64_t at, end;     /* it brings [at, end) next; end INT64_MAX: to where the stream ends */
-    int64_t got;         /* bytes of its body that were new */
-    int status;          /* HTTP; 0: no answer yet */
-    int64_t since;       /* ms: when it was asked for */
-    int64_t retry_after; /* s, -1 */
+    int64_t at, end;      /* it writes [at, end) next; end INT64_MAX: to where the stream ends */
+    struct adl_body body; /* from `at` on: what came and is not written yet */
+    int64_t got;          /* bytes of its body that were new */
+    int64_t rate;         /* bytes/s lately: as of ... */
+    int64_t rated_at;     /* ... then, ms ... */
+    int64_t rated_got;    /* ... when it had got so much */
+    int status;           /* HTTP; 0: no answer yet */
+    int64_t since;        /* ms: when it was asked for */
+    int64_t retry_after;  /* s, -1 */
     enum adl_reason reason;
 };
 TAILQ_HEAD(adl_transfers, adl_transfer);
@@ -161,9 +170,7 @@ struct adl_file {
     int64_t not_before;        /* ms: no transfer before */
     int64_t failed_at;         /* ms: the last failure */
     int64_t progress_at;       /* ms: when bytes last came */
-    int64_t rate;              /* bytes/s, all transfers together, lately; 0: not known */
-    int64_t rate_since;        /* ms: since when ... */
-    int64_t rate_bytes;        /* ... so much came */
+    struct adl_pace pace;
     _Atomic int64_t
         window_most;     /* bytes: the largest window ahead of a reader. Any thread reads it */
     int error;           /* of the last failure; 0 */
@@ -194,6 +201,7 @@ struct adl_engine {
     int64_t now;        /* ms, of this round */
     int64_t flush_at;   /* ms: when dirty sidecars are written; INT64_MAX: none are */
     int64_t unrecorded; /* bytes written since then */
+    int64_t stored_at;  /* ms: when all that was gathered was last written */
     int64_t wake_at;    /* ms: when something else is due */
     uint64_t random;
     uint64_t cancelled[64]; /* tickets cancelled before their call arrived */
@@ -279,14 +287,17 @@ struct adl_origin *adl_fetch_origin(struct adl_file *file);
 /* What the transfer's end means for its file and its origin. */
 void adl_fetch_failed(struct adl_transfer *transfer, int error, bool transient, const char *reason);
 void adl_fetch_progress(struct adl_file *file, int64_t bytes);
-/* The largest window that is worth fetching ahead at that rate, bytes/s; 0: not known yet. */
-int64_t adl_fetch_window(const struct adl_engine *engine, int64_t rate);
 /* Tells those of the calls that have waited long enough for an origin that does not answer. */
 void adl_fetch_give_up(struct adl_file *file, struct adl_calls *calls);
 
 /* --- transfer.c: the loop's */
 int adl_transfer_start(struct adl_file *file, const struct adl_question *question,
                        const struct adl_range *range, struct adl_transfer **out);
+/* Writes what was gathered and answers who waited for it. False where that failed, or it turned out
+ * to be another version: then its file knows. */
+bool adl_transfer_store(struct adl_transfer *transfer);
+/* The same where that is all that a read waits for. */
+void adl_transfer_store_awaited(struct adl_file *file);
 void adl_transfer_doom(struct adl_transfer *transfer);
 void adl_transfer_reap(struct adl_engine *engine);
 

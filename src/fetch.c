@@ -5,21 +5,17 @@
  * is limited for each origin and in all. */
 #include "cleanup.h"
 #include "engine.h"
+#include "minmax.h"
 
 #include <errno.h>
 #include <string.h>
 
 #define FLIGHTS_MAX 64
 
-/* A range of a window is at least this large, so that the request is worth its round trip. */
-#define CHUNK_MIN (1 << 20)
-
-/* What a file's transfers have yet to bring is at most this: it is what an origin may have sent in
- * vain when the daemon is killed. At 50 ms it is enough for 960 MB/s. */
-#define ON_THE_WIRE_MAX (48 << 20)
-
-/* With connections to spare, flights are looked at this often for one that lags behind. */
-#define LAG_MS 100
+/* While a reader waits, flights are looked at this often for one that lags behind, and their rates
+ * are taken over so long. */
+#define LAG_MS   100
+#define RATED_MS 250
 
 /* After a reader had to wait for a connection, what is fetched ahead leaves so many free for so
  * long. */
@@ -37,16 +33,6 @@
 
 /* Private copies that are kept open though nobody reads them, since closing would lose them. */
 #define RESTING_MAX 64
-
-static int64_t min64(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t max64(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
 
 /* --- may it run? */
 
@@ -140,25 +126,15 @@ static void probe(struct adl_file *file)
 
 /* --- ranges */
 
-/* Where bytes come this fast, more connections bring nothing but more that is on the wire when a
- * reader leaves or the daemon is killed: some are enough, and as many more as the round trips need
- * that chunks wait for. Measured on loopback, 2 to 16 connections: the same rate. */
-#define FAST           (INT64_C(200) << 20)
-#define FAST_WIDTH     4
-#define FAST_IN_FLIGHT (8 << 20)
-
-/* How many transfers of one file may run side by side: its share of what its origin bears. */
-static unsigned width_of(struct adl_file *file)
+static struct adl_link link_of(struct adl_file *file)
 {
     const struct adl_origin *origin = adl_fetch_origin(file);
     if (!origin)
-        return 1;
+        return (struct adl_link){.now = file->engine->now, .share = 1};
     unsigned files = origin->files + !file->n_transfers;
-    unsigned width = origin->limit > files ? origin->limit / files : 1;
-    if (file->rate < FAST)
-        return width;
-    int64_t enough = FAST_WIDTH + file->rate * origin->delay / 1000 / FAST_IN_FLIGHT;
-    return enough < width ? (unsigned)enough : width;
+    return (struct adl_link){.now = file->engine->now,
+                             .delay = origin->delay,
+                             .share = origin->limit > files ? origin->limit / files : 1};
 }
 
 #define WINDOWS_MAX 256
@@ -169,39 +145,40 @@ struct view {
     struct adl_flight flights[FLIGHTS_MAX];
     struct adl_transfer *transfers[FLIGHTS_MAX];
     struct adl_window windows[WINDOWS_MAX];
+    struct adl_link link;
     unsigned width;
-    int64_t on_the_wire;
+    int64_t asked; /* bytes that were asked for and are not here */
 };
 
-/* Half a share of the windows for each connection, so that none has to wait until the reader has
- * moved on; and enough that a connection does not wait for answers most of the time: with chunks of
- * less than delay x rate / connections the round trips limit the rate, so twice that, to let it
- * grow. But towards the end of the file shares of what is left, so that the last ones are small and
- * end together. */
-static int64_t chunk_of(struct adl_file *file, const struct view *view)
+/* From what was asked for last to the end of the file, where windows reach that far. */
+static int64_t left_of(const struct adl_file *file, const struct view *view)
 {
-    const struct adl_origin *origin = adl_fetch_origin(file);
-    int64_t delay = origin ? origin->delay : 0;
-    int64_t wanted = 0, end = 0, asked = 0;
-    for (size_t i = 0; i < view->plan.n_windows; i++) {
-        wanted += view->windows[i].end - view->windows[i].first;
+    int64_t end = 0, asked = 0;
+    for (size_t i = 0; i < view->plan.n_windows; i++)
         end = max64(end, view->windows[i].end);
-    }
     for (size_t i = 0; i < view->plan.n_flights; i++)
         asked = max64(asked, view->flights[i].end);
-    int64_t chunk = max64(wanted / 2, 2 * file->rate * delay / 1000) / view->width;
-    if (end == file->size && view->plan.n_flights)
-        chunk = min64(chunk, (end - asked) / view->width);
-    return max64(min64(chunk, ON_THE_WIRE_MAX / view->width), CHUNK_MIN);
+    return end >= file->size && asked ? max64(end - asked, 0) : INT64_MAX;
 }
 
-static struct adl_flight flight_of(const struct adl_transfer *transfer)
+/* What it brought lately, bytes/s: one that has stopped is seen to have stopped. */
+static int64_t rate_of(struct adl_transfer *transfer)
 {
-    int64_t age = transfer->file->engine->now - transfer->since;
+    int64_t took = transfer->file->engine->now - transfer->rated_at;
+    if (took >= RATED_MS) {
+        transfer->rate = (transfer->got - transfer->rated_got) * 1000 / took;
+        transfer->rated_at += took;
+        transfer->rated_got = transfer->got;
+    }
+    return transfer->rate;
+}
+
+static struct adl_flight flight_of(struct adl_transfer *transfer)
+{
     return (struct adl_flight){.at = transfer->at,
                                .end = transfer->end,
-                               .rate = age > 0 ? transfer->got * 1000 / age : transfer->got,
-                               .age = age};
+                               .rate = rate_of(transfer),
+                               .age = transfer->file->engine->now - transfer->since};
 }
 
 static void view_of(struct adl_file *file, struct view *view)
@@ -211,15 +188,17 @@ static void view_of(struct adl_file *file, struct view *view)
     view->plan = (struct adl_plan){.copy = file->edition->copy,
                                    .flights = view->flights,
                                    .windows = view->windows,
+                                   .chunk_least = ADL_PIECE_MIN,
                                    .near = NEAR};
-    view->width = width_of(file);
-    view->on_the_wire = 0;
+    view->link = link_of(file);
+    view->width = adl_pace_width(&file->pace, &view->link);
+    view->asked = 0;
     LIST_FOREACH (transfer, &file->transfers, link) {
         size_t n = view->plan.n_flights;
         if (!transfer->edition || transfer->doomed || n == FLIGHTS_MAX)
             continue;
         view->flights[n] = flight_of(transfer);
-        view->on_the_wire += transfer->end - transfer->at;
+        view->asked += transfer->end - transfer->at;
         view->transfers[n] = transfer;
         view->plan.n_flights++;
     }
@@ -228,7 +207,7 @@ static void view_of(struct adl_file *file, struct view *view)
             if (handle->windows[i].end > handle->windows[i].first &&
                 view->plan.n_windows < WINDOWS_MAX)
                 view->windows[view->plan.n_windows++] = handle->windows[i];
-    view->plan.chunk = chunk_of(file, view);
+    view->plan.chunk = adl_pace_piece(&file->pace, &view->link, left_of(file, view));
 }
 
 static bool start_range(struct adl_file *file, struct view *view, const struct adl_range *range)
@@ -337,6 +316,26 @@ static bool help_laggard(struct adl_file *file, const struct view *view, struct 
     return adl_plan_help(&view->plan, from, rate, origin->delay, range);
 }
 
+/* What is farthest from the reader goes, so that the rest has the link for itself. */
+static void narrow(const struct view *view)
+{
+    unsigned running = 0;
+    for (size_t i = 0; i < view->plan.n_flights; i++)
+        running += !view->transfers[i]->doomed;
+    for (; running > view->width; running--) {
+        struct adl_transfer *farthest = NULL;
+        for (size_t i = 0; i < view->plan.n_flights; i++) {
+            struct adl_transfer *transfer = view->transfers[i];
+            if (!transfer->doomed && transfer->reason == ADL_AHEAD &&
+                (!farthest || transfer->at > farthest->at))
+                farthest = transfer;
+        }
+        if (!farthest)
+            return;
+        adl_transfer_doom(farthest);
+    }
+}
+
 static void start_idle(struct adl_file *file)
 {
     struct view view;
@@ -345,11 +344,16 @@ static void start_idle(struct adl_file *file)
     if (!may_start_idle(file))
         return;
     view_of(file, &view);
+    int64_t most = adl_pace_in_flight(&file->pace, &view.link);
     while (view.plan.n_flights < view.width && view.plan.n_flights < FLIGHTS_MAX &&
-           view.on_the_wire < ON_THE_WIRE_MAX && may_start_idle(file) &&
-           (adl_plan_idle(&view.plan, &range) || help_laggard(file, &view, &range)))
+           view.asked < most && may_start_idle(file) &&
+           (help_laggard(file, &view, &range) || adl_plan_idle(&view.plan, &range)))
         if (!start_range(file, &view, &range))
             return;
+    if (adl_pace_turn(&file->pace, &view.link, view.plan.n_flights >= view.width)) {
+        view.width = adl_pace_width(&file->pace, &view.link);
+        narrow(&view);
+    }
 }
 
 /* One stream from the start, while somebody has the file open and there is something missing. */
@@ -380,6 +384,7 @@ static bool streams(const struct adl_file *file)
 
 static void pump_demand(struct adl_file *file)
 {
+    adl_transfer_store_awaited(file);
     adl_fetch_give_up(file, &file->asks);
     adl_fetch_give_up(file, &file->reads);
     if (!TAILQ_EMPTY(&file->asks))
@@ -487,11 +492,26 @@ static void settle(struct adl_file *file)
     leave_edition(file);
 }
 
+/* What was gathered is not held back for longer than what is recorded. */
+static void store_all(struct adl_engine *engine)
+{
+    struct adl_file *file;
+    struct adl_transfer *transfer;
+    if (engine->now - engine->stored_at < ADL_FLUSH_MS)
+        return;
+    engine->stored_at = engine->now;
+    TAILQ_FOREACH (file, &engine->busy, busy)
+        LIST_FOREACH (transfer, &file->transfers, link)
+            if (!transfer->doomed)
+                adl_transfer_store(transfer);
+}
+
 static void flush(struct adl_engine *engine)
 {
     struct adl_edition *edition;
     if (engine->now < engine->flush_at)
         return;
+    store_all(engine);
     engine->flush_at = INT64_MAX;
     engine->unrecorded = 0;
     LIST_FOREACH (edition, &engine->editions, all) {

@@ -51,9 +51,8 @@ struct adl_file *adl_file_at(struct adl_engine *engine, uint32_t entry)
                               .entry = &engine->manifest->entries[entry],
                               .index = entry,
                               .checked = INT64_MIN,
-                              .progress_at = engine->now,
-                              .rate_since = engine->now,
-                              .window_most = adl_fetch_window(engine, 0)};
+                              .progress_at = engine->now};
+    file->window_most = adl_pace_window(&file->pace, engine->settings->readahead);
     file->validators = calloc(file->entry->n_urls, sizeof(*file->validators));
     if (!file->validators) {
         free(file);

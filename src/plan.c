@@ -1,5 +1,7 @@
 #include "plan.h"
 
+#include "minmax.h"
+
 /* Helping a laggard closes its connection early and costs a request: not for less than this. */
 #define HELP_GAIN_MS 200
 
@@ -10,15 +12,9 @@
 #define HELP_AGE    3
 #define HELP_AGE_MS 500
 
-static int64_t min64(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t max64(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
+/* A range of a window is at most this part of its distance from the front. With a third and 16
+ * connections a first window of 32 MiB is asked for at once. */
+#define FRONT_SHARE 3
 
 static int64_t block_end(const struct adl_plan *plan, int64_t at)
 {
@@ -81,13 +77,16 @@ static int64_t window_over(const struct adl_plan *plan, int64_t at)
     return end;
 }
 
-/* The end of a range that begins at `at` and may go on to `end`: at least a chunk, on a block's
- * border, and all if half a chunk would be left. */
-static int64_t chunk_end(const struct adl_plan *plan, int64_t at, int64_t end)
+/* The end of a range that begins at `at`, behind `front`, the front of its window, and may go on to
+ * `end`: on a block's border, and all if half of it would be left. What a reader wants soon comes
+ * in small ranges, which are here early; the farther away, the more time there is for a large one.
+ */
+static int64_t chunk_end(const struct adl_plan *plan, int64_t front, int64_t at, int64_t end)
 {
-    if (end - at <= plan->chunk + plan->chunk / 2)
+    int64_t chunk = max64(min64(plan->chunk, (at - front) / FRONT_SHARE), plan->chunk_least);
+    if (end - at <= chunk + chunk / 2)
         return end;
-    return min64(block_end(plan, at + plan->chunk - 1), end);
+    return min64(block_end(plan, at + chunk - 1), end);
 }
 
 bool adl_plan_demand(const struct adl_plan *plan, int64_t first, int64_t end, struct adl_range *out)
@@ -99,7 +98,8 @@ bool adl_plan_demand(const struct adl_plan *plan, int64_t first, int64_t end, st
         return false;
 
     /* From there on to the end of the last block that is waited for, or farther into a window. */
-    int64_t limit = max64(block_end(plan, end - 1), chunk_end(plan, from, window_over(plan, end)));
+    int64_t limit =
+        max64(block_end(plan, end - 1), chunk_end(plan, from, from, window_over(plan, end)));
     int64_t reach_from, reach_to;
     if (!adl_copy_missing(plan->copy, from, limit, &reach_from, &reach_to))
         return false;
@@ -131,7 +131,7 @@ bool adl_plan_idle(const struct adl_plan *plan, struct adl_range *out)
     if (rest(plan, out))
         return true;
     for (size_t i = 0; i < plan->n_windows; i++) {
-        int64_t from, to, first = plan->windows[i].first;
+        int64_t from, to, first = plan->windows[i].first; /* not here: it is trimmed */
         int64_t end = min64(plan->windows[i].end, plan->copy->size);
         int cut;
         if (first >= end || !wanting(plan, first, end, INT64_MAX, &from, &to, &cut))
@@ -143,7 +143,7 @@ bool adl_plan_idle(const struct adl_plan *plan, struct adl_range *out)
                 to = next_flight(plan, from, more_to);
         }
         *out = (struct adl_range){.first = from,
-                                  .end = chunk_end(plan, from, to),
+                                  .end = chunk_end(plan, first, from, to),
                                   .reason = ADL_AHEAD,
                                   .cut = -1};
         return true;

@@ -26,8 +26,9 @@ struct adl_plan {
     size_t n_flights;
     const struct adl_window *windows; /* wanted ahead; may overlap, may be here already */
     size_t n_windows;
-    int64_t chunk; /* how large a range of a window should be, bytes */
-    int64_t near;  /* a flight that has to bring this many bytes first is no help to a waiter */
+    int64_t chunk;       /* how large a range of a window should be at the most, bytes */
+    int64_t chunk_least; /* ... and at its front, where a reader soon is */
+    int64_t near; /* a flight that has to bring this many bytes first is no help to a waiter */
 };
 
 enum adl_reason { ADL_DEMAND, ADL_REST, ADL_AHEAD };

@@ -21,7 +21,7 @@
  * the way to full speed. */
 #define WINDOW_FIRST (2 << 20)
 #define WINDOW_SMALL (16 << 20)
-#define WINDOW_LARGE (16 << 20)
+#define WINDOW_LARGE (32 << 20)
 
 static bool continues(const struct adl_stream *stream, int64_t offset)
 {

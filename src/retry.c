@@ -4,6 +4,7 @@
  * When something fails, the file or its origin rests for a while, longer each time. */
 #include "cleanup.h"
 #include "engine.h"
+#include "minmax.h"
 
 #include <errno.h>
 
@@ -17,52 +18,16 @@
 /* A transfer that brought this much before it failed was worth it: no backing off. */
 #define WORTH (64 << 10)
 
-/* A window is what comes in this time, and within these bounds; the first is for a file whose rate
- * is not known yet. */
-#define WINDOW_S       2
-#define WINDOW_UNKNOWN (16 << 20)
-#define WINDOW_MIN     (16 << 20)
-
-/* The rate is taken over this long. */
-#define RATE_MS 100
-
 /* An origin that did not answer is not asked for attributes again for this long. */
 #define REMEMBER_MS 10000
 
 /* How long the check of a cached file may take before it is opened without. */
 #define UNCHECKED_MS 3000
 
-static int64_t min64(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-int64_t adl_fetch_window(const struct adl_engine *engine, int64_t rate)
-{
-    int64_t window = rate ? rate * WINDOW_S : WINDOW_UNKNOWN, most = engine->settings->readahead;
-    if (window < WINDOW_MIN)
-        window = WINDOW_MIN;
-    return window < most ? window : most;
-}
-
-/* Quick to believe a higher rate, slow to believe a lower one: a reader that stops for a moment is
- * no slower link. */
-static void meter(struct adl_file *file, int64_t bytes)
-{
-    file->rate_bytes += bytes;
-    int64_t took = file->engine->now - file->rate_since;
-    if (took < RATE_MS)
-        return;
-    int64_t rate = file->rate_bytes * 1000 / took;
-    file->rate = rate > file->rate ? rate : (file->rate * 7 + rate) / 8;
-    file->rate_bytes = 0;
-    file->rate_since = file->engine->now;
-    file->window_most = adl_fetch_window(file->engine, file->rate);
-}
-
 void adl_fetch_progress(struct adl_file *file, int64_t bytes)
 {
-    meter(file, bytes);
+    adl_pace_came(&file->pace, file->engine->now, bytes);
+    file->window_most = adl_pace_window(&file->pace, file->engine->settings->readahead);
     file->progress_at = file->engine->now;
 }
 

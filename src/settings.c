@@ -12,7 +12,7 @@ void adl_settings_init(struct adl_settings *settings)
         .connect_timeout = 15,
         .stall_timeout = 20,
         .readahead = 128 * 1024 * 1024,
-        .origin_connections = 16,
+        .origin_connections = 32,
         .connections = 64,
     };
 }

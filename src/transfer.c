@@ -2,6 +2,7 @@
  * bytes go. Runs inside the loop's events: it starts and cancels nothing there. */
 #include "cleanup.h"
 #include "engine.h"
+#include "minmax.h"
 
 #include <errno.h>
 #include <string.h>
@@ -20,6 +21,8 @@ static void forget(struct adl_transfer *transfer)
 {
     struct adl_file *file = transfer->file;
     LIST_REMOVE(transfer, link);
+    if (transfer->kept)
+        adl_pace_ends(&file->pace, file->engine->now);
     if (--file->n_transfers == 0)
         transfer->origin->files--;
     file->engine->active--;
@@ -33,6 +36,7 @@ static void forget(struct adl_transfer *transfer)
     if (transfer->edition)
         adl_edition_unref(transfer->edition);
     adl_run_free(&transfer->run);
+    adl_body_free(&transfer->body);
     free(transfer);
 }
 
@@ -51,6 +55,7 @@ void adl_transfer_reap(struct adl_engine *engine)
         TAILQ_REMOVE(&engine->doomed, transfer, doom);
         if (transfer->get)
             adl_http_cancel(engine->http, transfer->get);
+        adl_transfer_store(transfer);
         forget(transfer);
     }
 }
@@ -73,6 +78,7 @@ static void keep_body(struct adl_transfer *transfer)
     if (!transfer->edition)
         transfer->edition = adl_edition_ref(file->edition);
     transfer->kept = true;
+    adl_pace_begins(&file->pace, file->engine->now);
     transfer->at = verdict->body_first;
     if (verdict->outcome == ADL_SINGLE) {
         transfer->compare = !adl_validator_pins(&file->validators[transfer->mirror]);
@@ -237,10 +243,10 @@ static bool head(void *ctx, const struct adl_answer *answer, const char *url, do
 
 /* A stream that nothing pins begins anew: what came before must come again, or it is another
  * version. */
-static bool same_as_before(struct adl_transfer *transfer, const char *bytes, size_t length)
+static bool same_as_before(struct adl_transfer *transfer, const unsigned char *bytes, size_t length)
 {
     struct adl_copy *copy = transfer->edition->copy;
-    char buffer[16384];
+    unsigned char buffer[16384];
     for (size_t done = 0; done < length;) {
         size_t n = length - done < sizeof(buffer) ? length - done : sizeof(buffer);
         int64_t at = transfer->at + (int64_t)done;
@@ -261,13 +267,31 @@ static void note_written(struct adl_engine *engine, int64_t bytes)
         engine->flush_at = engine->now;
 }
 
-static bool keep(struct adl_transfer *transfer, const void *bytes, size_t length)
+/* The next byte that the network brings. */
+static int64_t arriving(const struct adl_transfer *transfer)
+{
+    return transfer->at + (int64_t)transfer->body.used;
+}
+
+/* What was gathered is of no use: it cannot be written, or belongs to another version. */
+static bool give_up(struct adl_transfer *transfer)
+{
+    transfer->body.used = 0;
+    return false;
+}
+
+bool adl_transfer_store(struct adl_transfer *transfer)
 {
     struct adl_file *file = transfer->file;
     struct adl_edition *edition = transfer->edition;
+    const unsigned char *bytes = transfer->body.bytes;
+    size_t length =
+        (size_t)min64((int64_t)transfer->body.used, max64(transfer->end - transfer->at, 0));
+    if (!length)
+        return true;
     if (transfer->compare && !same_as_before(transfer, bytes, length)) {
         adl_file_change(file, "another version came when the stream began anew");
-        return false;
+        return give_up(transfer);
     }
     bool complete = edition->copy->size >= 0 && adl_copy_complete(edition->copy);
     int error = adl_copy_write(edition->copy, &transfer->run, bytes, length, transfer->at);
@@ -275,12 +299,13 @@ static bool keep(struct adl_transfer *transfer, const void *bytes, size_t length
         adl_file_error(file, error, "cache: %s", strerror(-error));
         adl_file_fail(file, error);
         adl_transfer_doom(transfer); /* its end says nothing of the origin */
-        return false;
+        return give_up(transfer);
     }
-    if (transfer->at == 0)
+    if (transfer->at == 0 && edition == file->edition)
         adl_edition_sniff(file, bytes, length);
     int64_t first = transfer->at;
     transfer->at += (int64_t)length;
+    transfer->body.used = 0;
     note_written(file->engine, (int64_t)length);
     adl_edition_arrived(edition, first, transfer->at);
     if (!complete && edition->copy->size >= 0 && adl_copy_complete(edition->copy))
@@ -288,11 +313,52 @@ static bool keep(struct adl_transfer *transfer, const void *bytes, size_t length
     return true;
 }
 
+/* Whether a read ends with the bytes that were gathered: more of them would make it wait. */
+static bool awaited(const struct adl_transfer *transfer)
+{
+    const struct adl_call *call;
+    int64_t size = transfer->edition->copy->size, last = arriving(transfer);
+    TAILQ_FOREACH (call, &transfer->file->reads, link) {
+        int64_t end = call->offset + call->length;
+        if (size >= 0)
+            end = min64(end, size);
+        if (end > transfer->at && end <= last)
+            return true;
+    }
+    return false;
+}
+
+void adl_transfer_store_awaited(struct adl_file *file)
+{
+    struct adl_transfer *transfer;
+    LIST_FOREACH (transfer, &file->transfers, link)
+        if (transfer->body.used && !transfer->doomed && awaited(transfer))
+            adl_transfer_store(transfer);
+}
+
+static bool keep(struct adl_transfer *transfer, const char *bytes, size_t length)
+{
+    while (length > 0) {
+        int64_t taken = adl_body_take(&transfer->body, transfer->at, bytes, length);
+        if (taken < 0) {
+            adl_file_fail(transfer->file, (int)taken);
+            adl_transfer_doom(transfer);
+            return false;
+        }
+        bytes += taken;
+        length -= (size_t)taken;
+        if (adl_body_full(&transfer->body, transfer->at) && !adl_transfer_store(transfer))
+            return false;
+    }
+    adl_engine_flush_soon(transfer->file->engine);
+    return true;
+}
+
 /* A stream that begins anew makes no progress until it is where an earlier one was. */
 static void note_progress(struct adl_transfer *transfer, int64_t bytes)
 {
     if (transfer->verdict.outcome == ADL_SINGLE) {
-        int64_t end = transfer->at + bytes;
+        int64_t end = arriving(transfer) + bytes;
         bytes = end - transfer->edition->reached;
         if (bytes <= 0)
             return;
@@ -314,7 +380,7 @@ static bool body(void *ctx, const void *bytes, size_t length)
             adl_edition_sniff(file, bytes, length);
         return true;
     }
-    int64_t room = transfer->end - transfer->at;
+    int64_t room = transfer->end - arriving(transfer);
     bool enough = (int64_t)length > room; /* more than was promised, or a flight that was cut */
     if (enough)
         length = room > 0 ? (size_t)room : 0;
@@ -421,7 +487,8 @@ static void done(void *ctx, const struct adl_result *result)
     file->engine->now = adl_engine_clock();
     if (transfer->doomed) /* reaped when the round is over */
         return;
-    settle(transfer, result);
+    if (adl_transfer_store(transfer))
+        settle(transfer, result);
     if (!transfer->doomed)
         forget(transfer);
 }
@@ -442,6 +509,7 @@ int adl_transfer_start(struct adl_file *file, const struct adl_question *questio
                                       .direct = url != home,
                                       .mirror = file->mirror,
                                       .since = engine->now,
+                                      .rated_at = engine->now,
                                       .retry_after = -1};
     const struct adl_validator *validator = &file->validators[file->mirror];
     if (range) {

@@ -51,6 +51,7 @@ static void make(struct scene *scene, int64_t size, uint32_t block_size)
                                     .flights = scene->flights,
                                     .windows = scene->windows,
                                     .chunk = M,
+                                    .chunk_least = M,
                                     .near = M};
 }
 
@@ -494,7 +495,7 @@ static void fill(struct model *model, bool overlapping)
     if (pick(model, 3) == 0)
         model->size = block_end(model, model->size - 1);
     make(scene, model->size, SMALL_BLOCK);
-    scene->plan.chunk = (1 + pick(model, 8)) * SMALL_BLOCK / 2;
+    scene->plan.chunk = scene->plan.chunk_least = (1 + pick(model, 8)) * SMALL_BLOCK / 2;
     scene->plan.near = pick(model, 1) ? pick(model, 4 * SMALL_BLOCK) : 0;
     memset(model->here, 0, sizeof(model->here));
     memset(model->flying, 0, sizeof(model->flying));

@@ -1,0 +1,185 @@
+#include "pace.h"
+
+#include "minmax.h"
+
+/* The rate is taken over this long; the first one already over a short burst of so many bytes. */
+#define RATE_MS    100
+#define BURST_MS   8
+#define BURST_SIZE (INT64_C(4) << 20)
+
+/* Links of 1 to 300 ms and 1 Mbit/s to 1 Gbit/s are filled by this many connections, but for those
+ * with a limit for each connection. Fewer to begin with lost a second of slow start. */
+#define WIDTH_FIRST 16
+
+/* Where bytes come this fast, more connections bring nothing but more that is on the wire when a
+ * reader leaves: some are enough, and as many more as the round trips need that pieces wait for.
+ * Measured on loopback, 2 to 16 connections: the same rate. */
+#define FAST       (INT64_C(200) << 20)
+#define FAST_WIDTH 4
+#define FAST_PIECE (INT64_C(8) << 20)
+
+/* What is asked for and not here: what comes in two round trips, so that no connection waits for
+ * the reader, and a second more, to make pieces worth their round trip, but no more of that than
+ * CUSHION: it is what a leaving reader may have made an origin send in vain. */
+#define CUSHION       (INT64_C(48) << 20)
+#define IN_FLIGHT_MAX (INT64_C(128) << 20)
+
+/* A window is what comes in this time, and within these bounds; the first is for a file whose rate
+ * is not known yet: at 50 ms and 1 GB/s less than that leaves the link idle for a part of the
+ * second round trip. */
+#define WINDOW_S       2
+#define WINDOW_UNKNOWN (INT64_C(32) << 20)
+#define WINDOW_MIN     (INT64_C(16) << 20)
+
+/* A width is looked at for so long, and for so many round trips. */
+#define EPOCH_MS    300
+#define EPOCH_TRIPS 8
+
+/* A range that takes longer is late: a narrower width is tried. */
+#define LATE_S 4
+
+/* A wider one is kept where it brings at least this part of what its connections would bring if
+ * each were as fast as the others; a narrower one where it brings at least that part of what there
+ * was before. Both in percent. */
+#define WIDER_GAIN    30
+#define NARROWER_KEEP 80
+
+/* After a trial that failed there is no other of its kind for so long. */
+#define WIDER_REST_MS    10000
+#define NARROWER_REST_MS 30000
+
+static void begin_epoch(struct adl_pace *pace, int64_t now)
+{
+    pace->since = now;
+    pace->came = 0;
+}
+
+static void tick(struct adl_pace *pace, int64_t now)
+{
+    if (pace->answering)
+        pace->busy += now - pace->last;
+    pace->last = now;
+}
+
+void adl_pace_begins(struct adl_pace *pace, int64_t now)
+{
+    tick(pace, now);
+    pace->answering++;
+}
+
+void adl_pace_ends(struct adl_pace *pace, int64_t now)
+{
+    tick(pace, now);
+    pace->answering--;
+}
+
+void adl_pace_came(struct adl_pace *pace, int64_t now, int64_t bytes)
+{
+    tick(pace, now);
+    pace->bytes += bytes;
+    pace->came += bytes;
+    bool burst = !pace->rate && pace->busy >= BURST_MS && pace->bytes >= BURST_SIZE;
+    if (pace->busy < RATE_MS && !burst)
+        return;
+    /* Quick to believe a higher rate, slow to believe a lower one: a reader that stops for a moment
+     * is no slower link. */
+    int64_t rate = pace->bytes * 1000 / pace->busy;
+    pace->rate = rate > pace->rate ? rate : (pace->rate * 7 + rate) / 8;
+    pace->busy = pace->bytes = 0;
+}
+
+static unsigned width_of(const struct adl_pace *pace)
+{
+    return pace->width ? pace->width : WIDTH_FIRST;
+}
+
+unsigned adl_pace_width(const struct adl_pace *pace, const struct adl_link *link)
+{
+    int64_t width = width_of(pace);
+    if (pace->rate >= FAST)
+        width = min64(width, FAST_WIDTH + pace->rate * link->delay / 1000 / FAST_PIECE);
+    return (unsigned)min64(width, link->share);
+}
+
+/* What comes in one round trip. */
+static int64_t trip(const struct adl_pace *pace, const struct adl_link *link)
+{
+    return pace->rate * link->delay / 1000;
+}
+
+int64_t adl_pace_in_flight(const struct adl_pace *pace, const struct adl_link *link)
+{
+    int64_t cushion = pace->rate ? min64(pace->rate, CUSHION) : CUSHION;
+    int64_t least = ADL_PIECE_MIN * adl_pace_width(pace, link);
+    return max64(min64(2 * trip(pace, link) + cushion, IN_FLIGHT_MAX), least);
+}
+
+int64_t adl_pace_piece(const struct adl_pace *pace, const struct adl_link *link, int64_t left)
+{
+    unsigned width = adl_pace_width(pace, link);
+    int64_t piece = adl_pace_in_flight(pace, link) / width;
+    /* Not so small that the connections wait for answers most of the time. */
+    int64_t least = max64(ADL_PIECE_MIN, trip(pace, link) / width);
+    return max64(min64(piece, left / width), least);
+}
+
+int64_t adl_pace_window(const struct adl_pace *pace, int64_t most)
+{
+    int64_t window = pace->rate ? max64(pace->rate * WINDOW_S, WINDOW_MIN) : WINDOW_UNKNOWN;
+    return min64(window, most);
+}
+
+static void try_width(struct adl_pace *pace, enum adl_trial trial, unsigned width)
+{
+    pace->trial = trial;
+    pace->tried_from = width_of(pace);
+    pace->width = width;
+}
+
+/* An epoch has passed in which `rate` bytes/s came. */
+static bool begin_trial(struct adl_pace *pace, const struct adl_link *link, int64_t rate)
+{
+    unsigned width = (unsigned)min64(width_of(pace), link->share);
+    bool late = ADL_PIECE_MIN * width > rate * LATE_S;
+    pace->base = rate;
+    if (late && width > 1 && link->now >= pace->narrow_at) {
+        try_width(pace, ADL_TRIAL_NARROWER, width / 2);
+        return true;
+    }
+    if (!late && rate < FAST && width < link->share && link->now >= pace->wider_at)
+        try_width(pace, ADL_TRIAL_WIDER, (unsigned)min64(width + width / 2 + 1, link->share));
+    return false;
+}
+
+static void end_trial(struct adl_pace *pace, const struct adl_link *link, int64_t rate)
+{
+    int64_t base = pace->base, from = pace->tried_from;
+    bool wider = pace->trial == ADL_TRIAL_WIDER;
+    int64_t wanted = wider ? base + base * (pace->width - from) / from * WIDER_GAIN / 100
+                           : base * NARROWER_KEEP / 100;
+    pace->trial = ADL_TRIAL_NONE;
+    if (rate >= wanted)
+        return;
+    pace->width = pace->tried_from;
+    if (wider)
+        pace->wider_at = link->now + WIDER_REST_MS;
+    else
+        pace->narrow_at = link->now + NARROWER_REST_MS;
+}
+
+bool adl_pace_turn(struct adl_pace *pace, const struct adl_link *link, bool full)
+{
+    int64_t took = link->now - pace->since;
+    if (!full || took < 0) {
+        begin_epoch(pace, link->now);
+        return false;
+    }
+    if (took < max64(EPOCH_MS, EPOCH_TRIPS * link->delay))
+        return false;
+    int64_t rate = pace->came * 1000 / took;
+    begin_epoch(pace, link->now);
+    if (pace->trial == ADL_TRIAL_NONE)
+        return begin_trial(pace, link, rate);
+    end_trial(pace, link, rate);
+    return false;
+}
