@@ -347,7 +347,7 @@ static void start_idle(struct adl_file *file)
     int64_t most = adl_pace_in_flight(&file->pace, &view.link);
     while (view.plan.n_flights < view.width && view.plan.n_flights < FLIGHTS_MAX &&
            view.asked < most && may_start_idle(file) &&
-           (help_laggard(file, &view, &range) || adl_plan_idle(&view.plan, &range)))
+           (adl_plan_idle(&view.plan, &range) || help_laggard(file, &view, &range)))
         if (!start_range(file, &view, &range))
             return;
     if (adl_pace_turn(&file->pace, &view.link, view.plan.n_flights >= view.width)) {

@@ -41,12 +41,13 @@
 /* A wider one is kept where it brings at least this part of what its connections would bring if
  * each were as fast as the others; a narrower one where it brings at least that part of what there
  * was before. Both in percent. */
-#define WIDER_GAIN    30
+#define WIDER_GAIN    50
 #define NARROWER_KEEP 80
 
-/* After a trial that failed there is no other of its kind for so long. */
-#define WIDER_REST_MS    10000
-#define NARROWER_REST_MS 30000
+/* After a trial that failed there is no other of its kind for so long, doubled for each in a row.
+ */
+#define REST_MS     1000
+#define REST_MAX_MS 32000
 
 static void begin_epoch(struct adl_pace *pace, int64_t now)
 {
@@ -157,14 +158,16 @@ static void end_trial(struct adl_pace *pace, const struct adl_link *link, int64_
     bool wider = pace->trial == ADL_TRIAL_WIDER;
     int64_t wanted = wider ? base + base * (pace->width - from) / from * WIDER_GAIN / 100
                            : base * NARROWER_KEEP / 100;
+    int64_t *at = wider ? &pace->wider_at : &pace->narrow_at;
+    int64_t *rest = wider ? &pace->wider_rest : &pace->narrow_rest;
     pace->trial = ADL_TRIAL_NONE;
-    if (rate >= wanted)
+    if (rate >= wanted) {
+        *rest = 0;
         return;
+    }
     pace->width = pace->tried_from;
-    if (wider)
-        pace->wider_at = link->now + WIDER_REST_MS;
-    else
-        pace->narrow_at = link->now + NARROWER_REST_MS;
+    *rest = min64(max64(2 * *rest, REST_MS), REST_MAX_MS);
+    *at = link->now + *rest;
 }
 
 bool adl_pace_turn(struct adl_pace *pace, const struct adl_link *link, bool full)

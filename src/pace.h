@@ -31,10 +31,11 @@ struct adl_pace {
     int64_t bytes;      /* ... and brought so much, since the rate was last taken */
     unsigned width;
     enum adl_trial trial;
-    unsigned tried_from;         /* the width before the trial */
-    int64_t base;                /* bytes/s, with that width */
-    int64_t since, came;         /* ms, bytes: the epoch that is being looked at */
-    int64_t wider_at, narrow_at; /* ms: no such trial before */
+    unsigned tried_from;             /* the width before the trial */
+    int64_t base;                    /* bytes/s, with that width */
+    int64_t since, came;             /* ms, bytes: the epoch that is being looked at */
+    int64_t wider_at, narrow_at;     /* ms: no such trial before ... */
+    int64_t wider_rest, narrow_rest; /* ... and how long that was from the last one that failed */
 };
 
 /* What the pace depends on besides the file. */
