@@ -35,6 +35,9 @@
 #define EPOCH_MS    300
 #define EPOCH_TRIPS 8
 
+/* A trial's epoch begins when new connections are up and past the worst of their slow start. */
+#define SETTLE_TRIPS 6
+
 /* A range that takes longer is late: a narrower width is tried. */
 #define LATE_S 4
 
@@ -130,8 +133,10 @@ int64_t adl_pace_window(const struct adl_pace *pace, int64_t most)
     return min64(window, most);
 }
 
-static void try_width(struct adl_pace *pace, enum adl_trial trial, unsigned width)
+static void try_width(struct adl_pace *pace, const struct adl_link *link, enum adl_trial trial,
+                      unsigned width)
 {
+    pace->settled_at = link->now + SETTLE_TRIPS * link->delay;
     pace->trial = trial;
     pace->tried_from = width_of(pace);
     pace->width = width;
@@ -144,11 +149,11 @@ static bool begin_trial(struct adl_pace *pace, const struct adl_link *link, int6
     bool late = ADL_PIECE_MIN * width > rate * LATE_S;
     pace->base = rate;
     if (late && width > 1 && link->now >= pace->narrow_at) {
-        try_width(pace, ADL_TRIAL_NARROWER, width / 2);
+        try_width(pace, link, ADL_TRIAL_NARROWER, width / 2);
         return true;
     }
     if (!late && rate < FAST && width < link->share && link->now >= pace->wider_at)
-        try_width(pace, ADL_TRIAL_WIDER, (unsigned)min64(width + width / 2 + 1, link->share));
+        try_width(pace, link, ADL_TRIAL_WIDER, (unsigned)min64(width + width / 2 + 1, link->share));
     return false;
 }
 
@@ -173,7 +178,7 @@ static void end_trial(struct adl_pace *pace, const struct adl_link *link, int64_
 bool adl_pace_turn(struct adl_pace *pace, const struct adl_link *link, bool full)
 {
     int64_t took = link->now - pace->since;
-    if (!full || took < 0) {
+    if (!full || link->now < pace->settled_at) {
         begin_epoch(pace, link->now);
         return false;
     }

@@ -33,6 +33,7 @@ struct adl_pace {
     enum adl_trial trial;
     unsigned tried_from;             /* the width before the trial */
     int64_t base;                    /* bytes/s, with that width */
+    int64_t settled_at;              /* ms: when the connections of the trial are at work */
     int64_t since, came;             /* ms, bytes: the epoch that is being looked at */
     int64_t wider_at, narrow_at;     /* ms: no such trial before ... */
     int64_t wider_rest, narrow_rest; /* ... and how long that was from the last one that failed */
