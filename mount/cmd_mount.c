@@ -2,6 +2,7 @@
  * comes first, in the terminal: options, manifest, mount point. Then the fork, since the engine
  * starts threads, and only then the engine and the mount itself. */
 #include "commands.h"
+#include "control.h"
 #include "daemon.h"
 #include "file.h"
 #include "fs.h"
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 /* Everything that one mount consists of. */
 struct job {
@@ -26,7 +28,8 @@ struct job {
     struct adl_tree *tree; /* owned */
     struct adl_daemon daemon;
     struct adl_logger logger;
-    struct adl_engine *engine; /* owned */
+    struct adl_engine *engine;           /* owned */
+    struct adl_control *_Atomic control; /* owned; NULL: none, or not yet */
 };
 
 static void free_job(struct job *job)
@@ -65,10 +68,33 @@ static void raise_limits(void)
     }
 }
 
+/* Without it everything works but 'adlfs status' and its sisters. */
+static void start_control(struct job *job)
+{
+    struct stat st;
+    struct adl_control *control = NULL;
+    if (stat(job->mountpoint, &st) < 0)
+        return;
+    const struct adl_control_facts facts = {.mountpoint = job->mountpoint,
+                                            .source = job->source.name,
+                                            .device = st.st_dev};
+    if (adl_control_new(job->engine, &job->manifest, job->tree, &job->logger.log, &facts,
+                        &control) == 0)
+        job->control = control;
+}
+
+static const char *control_path(void *ctx)
+{
+    const struct job *job = ctx;
+    const struct adl_control *control = job->control;
+    return control ? adl_control_path(control) : NULL;
+}
+
 /* The mount is usable: from here on the daemon is on its own. */
 static void on_ready(void *ctx)
 {
     struct job *job = ctx;
+    start_control(job);
     if (!job->options->foreground)
         adl_logger_detach(&job->logger);
     adl_daemon_ready(&job->daemon);
@@ -94,12 +120,15 @@ static int mount_and_serve(struct job *job)
     const struct adl_fs_options fs = {.mountpoint = job->mountpoint,
                                       .source = job->source.name,
                                       .allow_other = job->options->allow_other,
-                                      .exec = job->options->exec};
+                                      .exec = job->options->exec,
+                                      .control = control_path};
     const struct adl_log *log = &job->logger.log;
     r = adl_fs_run(&fs, job->engine, &job->manifest, job->tree, log, on_ready, job);
     if (r < 0)
         adl_log(log, ADL_ERROR, "%s: %s", job->mountpoint, strerror(-r));
+    adl_control_stop(job->control);
     adl_engine_free(job->engine);
+    adl_control_free(job->control);
     if (r == 0)
         adl_log(log, ADL_NOTICE, "unmounted %s", job->mountpoint);
     return r;

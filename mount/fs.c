@@ -445,13 +445,19 @@ static bool is_file(const struct adl_fs *fs, fuse_ino_t ino)
     return adl_tree_node(fs->tree, number_of(ino))->entry != ADL_NO_ENTRY;
 }
 
+static const char *control_of(const struct adl_fs *fs)
+{
+    return fs->options->control(fs->ready_ctx);
+}
+
 static void on_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
     char value[XATTR_ROOM] = "";
     if (is_file(fs_of(req), ino) && adl_xattr_is_file(name))
         ask_report(req, ino, name, size);
     else if (ino == FUSE_ROOT_ID && adl_xattr_is_root(name))
-        reply_xattr(req, size, value, adl_xattr_of_root(name, value, sizeof(value)));
+        reply_xattr(req, size, value,
+                    adl_xattr_of_root(name, control_of(fs_of(req)), value, sizeof(value)));
     else
         fuse_reply_err(req, ENODATA);
 }
@@ -462,7 +468,8 @@ static void on_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
     if (is_file(fs_of(req), ino))
         ask_report(req, ino, "", size);
     else if (ino == FUSE_ROOT_ID)
-        reply_xattr(req, size, value, (int)adl_xattr_list_root(value, sizeof(value)));
+        reply_xattr(req, size, value,
+                    (int)adl_xattr_list_root(control_of(fs_of(req)), value, sizeof(value)));
     else
         reply_xattr(req, size, value, 0);
 }

@@ -16,6 +16,9 @@ struct adl_fs_options {
     const char *source;     /* what is mounted, for the table of mounts; without secrets */
     bool allow_other;
     bool exec; /* all files get mode 0555 */
+    /* The control socket's path, for the root's attribute; NULL while there is none. `ctx` is that
+     * of `ready`. Any thread. */
+    const char *(*control)(void *ctx);
 };
 
 /* Mounts and serves until unmounted or signalled (SIGTERM, SIGINT, SIGHUP). `ready` is called once,

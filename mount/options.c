@@ -1,7 +1,9 @@
 #include "options.h"
 
 #include "cleanup.h"
+#include "limit.h"
 #include "spell.h"
+#include "text.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -19,6 +21,7 @@ enum kind {
     SIZE,    /* uint32_t bytes, a power of two; K, M, G are powers of 1024 */
     SECONDS, /* int64_t; s, m, h, d are understood */
     NUMBER,  /* unsigned */
+    BYTES,   /* int64_t bytes, any number; K, M, G, T are powers of 1024 */
     CHOICE,  /* int: one of the row's words */
     HEADER,  /* appended to options->headers */
     LIST,    /* a list of options: -o */
@@ -52,12 +55,26 @@ static const struct word allocate_words[] = {{"sparse", ADL_ALLOCATE_SPARSE},
 static const struct word revalidate_words[] = {{"never", ADL_REVALIDATE_NEVER},
                                                {"always", 0},
                                                {NULL, 0}};
+static const struct word paused_words[] = {{"wait", ADL_PAUSED_WAIT},
+                                           {"fail", ADL_PAUSED_FAIL},
+                                           {NULL, 0}};
+static const struct word fill_words[] = {{"never", ADL_FILL_NEVER},
+                                         {"opened", ADL_FILL_OPENED},
+                                         {"all", ADL_FILL_ALL},
+                                         {NULL, 0}};
+static const struct word format_words[] = {{"table", ADL_FORMAT_TABLE},
+                                           {"json", ADL_FORMAT_JSON},
+                                           {"prometheus", ADL_FORMAT_PROMETHEUS},
+                                           {NULL, 0}};
 static const struct word level_words[] = {{"error", ADL_ERROR},
                                           {"warning", ADL_WARNING},
                                           {"notice", ADL_NOTICE},
                                           {"debug", ADL_DEBUG},
                                           {NULL, 0}};
 
+#define FOR_ALL                                                                                    \
+    (ADL_FOR_MOUNT | ADL_FOR_UMOUNT | ADL_FOR_PROBE | ADL_FOR_STATUS | ADL_FOR_PAUSE |             \
+     ADL_FOR_WARM | ADL_FOR_SET)
 #define AT(field)    offsetof(struct adl_options, field)
 #define WEEK_SECONDS (INT64_C(7) * 24 * 3600)
 /* Fits everywhere that adds it to a clock. */
@@ -83,6 +100,14 @@ static const struct option table[] = {
      NULL, AT(settings.origin_connections), 1, 64, NUMBER, ADL_FOR_MOUNT, 0},
     {"max-connections", "N", "at most so many in all",
      NULL, AT(settings.connections), 1, 256, NUMBER, ADL_FOR_MOUNT, 0},
+    {"limit-rate", "SIZE", "at most so many bytes a second; 0: no limit",
+     NULL, AT(settings.limit_rate), 0, ADL_LIMIT_MAX, BYTES, ADL_FOR_MOUNT, 0},
+    {"fill", "never|opened|all", "fetch on when there is nothing else to do",
+     fill_words, AT(settings.fill), 0, 0, CHOICE, ADL_FOR_MOUNT, 0},
+    {"paused", NULL, "fetch nothing until 'adlfs resume'",
+     NULL, AT(settings.paused), 0, 0, FLAG, ADL_FOR_MOUNT, 0},
+    {"paused-reads", "wait|fail", "what reads do meanwhile",
+     paused_words, AT(settings.paused_reads), 0, 0, CHOICE, ADL_FOR_MOUNT, 0},
     {"header", "'NAME: VALUE'", "send this header too; may be repeated",
      NULL, 0, 0, 0, HEADER, ADL_FOR_PROBE, 0},
     {"user-agent", "TEXT", "say this in User-Agent [adlfs/" ADL_VERSION "]",
@@ -107,10 +132,20 @@ static const struct option table[] = {
      NULL, 0, 0, 0, LIST, ADL_FOR_MOUNT, 'o'},
     {"lazy", NULL, "detach now, even if it is busy",
      NULL, AT(lazy), 0, 0, FLAG, ADL_FOR_UMOUNT, 'z'},
+    {"watch", NULL, "go on showing it, until Ctrl-C",
+     NULL, AT(watch), 0, 0, FLAG, ADL_FOR_STATUS, 'w'},
+    {"format", "table|json|prometheus", "for people, programs, or monitoring",
+     format_words, AT(format), 0, 0, CHOICE, ADL_FOR_STATUS, 0},
+    {"range", "A-B", "only bytes A to B of each; like 0-1M, or 5G-",
+     NULL, AT(range), 0, 0, TEXT, ADL_FOR_WARM, 0},
+    {"jobs", "N", "at most so many connections; 0: what is good",
+     NULL, AT(jobs), 0, 256, NUMBER, ADL_FOR_WARM, 'j'},
+    {"detach", NULL, "do not wait until it is here",
+     NULL, AT(detach), 0, 0, FLAG, ADL_FOR_WARM, 'd'},
     {"json", NULL, "print an array of objects for programs",
-     NULL, AT(json), 0, 0, FLAG, ADL_FOR_PROBE, 0},
+     NULL, AT(json), 0, 0, FLAG, ADL_FOR_PROBE | ADL_FOR_STATUS, 0},
     {"help", NULL, "show this help",
-     NULL, AT(help), 0, 0, FLAG, ADL_FOR_MOUNT | ADL_FOR_UMOUNT | ADL_FOR_PROBE, 'h'},
+     NULL, AT(help), 0, 0, FLAG, FOR_ALL, 'h'},
 };
 /* clang-format on */
 
@@ -219,6 +254,17 @@ static bool scan_number(const char *text, const struct word *units, int64_t *out
     return *at == '\0';
 }
 
+static int parse_bytes(const struct parse *parse, const struct option *option, const char *value,
+                       int64_t *out)
+{
+    if (!adl_text_parse_size(value, strlen(value), out))
+        return wrong(parse, "%s%s: '%s' is not a size like 500K, 2.5M or 1G", dashes(parse),
+                     option->name, value);
+    if (*out < option->min || *out > option->max)
+        return wrong(parse, "%s%s: '%s' is too large", dashes(parse), option->name, value);
+    return 0;
+}
+
 /* The number a value stands for, within the row's range. */
 static int parse_number(const struct parse *parse, const struct option *option, const char *value,
                         int64_t *out)
@@ -285,7 +331,8 @@ static int set_number(const struct parse *parse, const struct option *option, co
         if (option->kind == CHOICE)
             return wrong(parse, "%s%s: '%s' is none of %s", dashes(parse), option->name, value,
                          option->value);
-        int r = parse_number(parse, option, value, &number);
+        int r = option->kind == BYTES ? parse_bytes(parse, option, value, &number)
+                                      : parse_number(parse, option, value, &number);
         if (r < 0)
             return r;
     }
@@ -295,6 +342,7 @@ static int set_number(const struct parse *parse, const struct option *option, co
         *(uint32_t *)field = (uint32_t)number;
         break;
     case SECONDS:
+    case BYTES:
         *(int64_t *)field = number;
         break;
     case NUMBER:

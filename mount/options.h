@@ -14,7 +14,18 @@
 #include <stdio.h>
 
 /* Which command an option is for: a set of bits. */
-enum adl_option_user { ADL_FOR_MOUNT = 1, ADL_FOR_UMOUNT = 2, ADL_FOR_PROBE = 4 };
+enum adl_option_user {
+    ADL_FOR_MOUNT = 1,
+    ADL_FOR_UMOUNT = 2,
+    ADL_FOR_PROBE = 4,
+    ADL_FOR_STATUS = 8,
+    ADL_FOR_PAUSE = 16, /* and resume */
+    ADL_FOR_WARM = 32,
+    ADL_FOR_SET = 64,
+};
+
+/* How `status` tells what it found. */
+enum adl_format { ADL_FORMAT_TABLE, ADL_FORMAT_JSON, ADL_FORMAT_PROMETHEUS };
 
 struct adl_owned;
 
@@ -25,7 +36,12 @@ struct adl_options {
     const char *log_file;                           /* NULL: none */
     bool allow_other, exec, keep_going, foreground; /* mount */
     bool lazy;                                      /* umount */
-    bool json;                                      /* probe */
+    bool json;                                      /* probe, status, warm */
+    bool watch;                                     /* status */
+    int format;                                     /* status: enum adl_format */
+    bool detach;                                    /* warm */
+    unsigned jobs;                                  /* warm; 0: as many as are good */
+    const char *range;                              /* warm: "A-B"; NULL: all */
     bool help;
     const char **headers; /* owned: "Name: value" each */
     size_t n_headers;

@@ -31,7 +31,7 @@ static const char *const file_names[] = {
     [MIRRORS] = PREFIX "mirrors", [TRANSFERS] = PREFIX "transfers", [ERROR] = PREFIX "error",
 };
 
-static const char *const root_names[] = {PREFIX "pid", PREFIX "version"};
+static const char *const root_names[] = {PREFIX "pid", PREFIX "version", PREFIX "control"};
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -111,8 +111,10 @@ int adl_xattr_of_file(const char *name, const struct adl_report *report, char *o
     return field < 0 ? -ENODATA : value_of(field, report, out, room);
 }
 
-int adl_xattr_of_root(const char *name, char *out, size_t room)
+int adl_xattr_of_root(const char *name, const char *control, char *out, size_t room)
 {
+    if (strcmp(name, root_names[2]) == 0)
+        return text(control, out, room);
     if (strcmp(name, root_names[0]) == 0)
         return number(getpid(), out, room);
     return strcmp(name, root_names[1]) == 0 ? text(ADL_VERSION, out, room) : -ENODATA;
@@ -136,10 +138,10 @@ size_t adl_xattr_list_file(const struct adl_report *report, char *out, size_t ro
     return length;
 }
 
-size_t adl_xattr_list_root(char *out, size_t room)
+size_t adl_xattr_list_root(const char *control, char *out, size_t room)
 {
     size_t length = 0;
-    for (size_t i = 0; i < COUNT(root_names); i++)
+    for (size_t i = 0; i < COUNT(root_names) - !control; i++)
         append(root_names[i], out, room, &length);
     return length;
 }

@@ -99,4 +99,7 @@ bool adl_copy_trusted(const struct adl_copy *copy);
 /* Bytes that are here, claimed and partial. Loop. */
 int64_t adl_copy_bytes(const struct adl_copy *copy);
 
+/* The same of [first, end), within the size. Loop. */
+int64_t adl_copy_bytes_in(const struct adl_copy *copy, int64_t first, int64_t end);
+
 #endif

@@ -87,6 +87,8 @@ void adl_edition_unref(struct adl_edition *edition)
         return;
     LIST_REMOVE(edition, link);
     LIST_REMOVE(edition, all);
+    if (edition->attr.version == edition->file->version)
+        edition->file->cached = edition->copy->named ? adl_copy_bytes(edition->copy) : 0;
     adl_copy_close(edition->copy);
     free(edition);
 }
@@ -101,6 +103,7 @@ static int64_t read_end(const struct adl_copy *copy, const struct adl_call *call
 static void answer(struct adl_copy *copy, struct adl_call *call, int64_t end)
 {
     size_t length = end > call->offset ? (size_t)(end - call->offset) : 0;
+    call->handle->engine->served += length;
     call->done.read(call->ctx, 0, copy->data, call->offset, length);
     free(call);
 }
@@ -136,6 +139,10 @@ void adl_edition_read(struct adl_call *call)
     }
     if (file->error_until > file->engine->now) {
         adl_call_fail(call, adl_file_seen(file->error));
+        return;
+    }
+    if (adl_pause_refuses(file)) {
+        adl_call_fail(call, -EAGAIN);
         return;
     }
     TAILQ_INSERT_TAIL(&file->reads, call, link);

@@ -17,6 +17,8 @@
 #include "copy.h"
 #include "file.h"
 #include "http.h"
+#include "limit.h"
+#include "meter.h"
 #include "origin.h"
 #include "pace.h"
 #include "plan.h"
@@ -30,6 +32,12 @@
 #define ADL_FLUSH_MS 1000
 
 struct adl_file;
+struct adl_warming;
+struct adl_warms;
+
+/* Something that the loop does for another thread. When the engine has stopped (engine->stop) it is
+ * still called, once, to give back what `ctx` holds. */
+typedef void adl_run_fn(struct adl_engine *engine, void *ctx);
 
 enum adl_call_kind {
     ADL_CALL_STAT,
@@ -41,6 +49,7 @@ enum adl_call_kind {
     ADL_CALL_CANCEL,
     ADL_CALL_REPORT,
     ADL_CALL_DIGESTED, /* from the worker: a whole-file checksum was compared */
+    ADL_CALL_RUN,      /* a function that the loop is to run */
 };
 
 /* Something asked of the loop. Owned by whoever holds it: the queue, then the loop. */
@@ -61,6 +70,7 @@ struct adl_call {
         adl_open_fn *open;
         adl_read_fn *read;
         adl_report_fn *report;
+        adl_run_fn *run;
     } done;
     void *ctx;
     /* the loop's */
@@ -91,6 +101,7 @@ struct adl_handle {
     int64_t size;                           /* -1: direct. Any thread */
     struct adl_window windows[ADL_STREAMS]; /* wanted ahead. Loop */
     bool foreseen;                          /* nobody's: it goes when its window has come. Loop */
+    struct adl_warming *warm;               /* a warm's: its window comes last. Loop */
     pthread_mutex_t lock;                   /* for `readahead`, never held across I/O */
     struct adl_readahead readahead;
     _Atomic uint64_t served; /* reads answered by the caller's own thread: see adl_file_release() */
@@ -114,6 +125,7 @@ struct adl_transfer {
     bool doomed;   /* to be cancelled when the round is over */
     bool direct;   /* asked where an earlier redirect led */
     bool compare;  /* nothing pins the version: what is here already must come again */
+    bool held;     /* by the limit: curl has bytes for it that it does not take yet */
     uint32_t mirror;
     int64_t at, end;      /* it writes [at, end) next; end INT64_MAX: to where the stream ends */
     struct adl_body body; /* from `at` on: what came and is not written yet */
@@ -125,6 +137,7 @@ struct adl_transfer {
     int64_t since;        /* ms: when it was asked for */
     int64_t retry_after;  /* s, -1 */
     enum adl_reason reason;
+    struct adl_meter meter;
 };
 TAILQ_HEAD(adl_transfers, adl_transfer);
 
@@ -178,6 +191,16 @@ struct adl_file {
     int64_t error_until; /* ms: asks are answered with it until then */
     int http_status, http_version;
     double seconds;
+
+    /* What is told of it. */
+    struct adl_meter meter;
+    uint64_t fetched; /* bytes that were new */
+    uint64_t errors;  /* since the start */
+    int64_t cached;   /* bytes, when it was last closed; -1: not known */
+
+    bool paused;
+    int64_t paused_at; /* ms */
+    bool filling;      /* waits to be completed in the background, or is just being */
 };
 
 struct adl_worker;
@@ -204,7 +227,13 @@ struct adl_engine {
     int64_t stored_at;  /* ms: when all that was gathered was last written */
     int64_t wake_at;    /* ms: when something else is due */
     uint64_t random;
-    uint64_t cancelled[64]; /* tickets cancelled before their call arrived */
+    bool paused;            /* all of it */
+    int64_t paused_at;      /* ms */
+    struct adl_limit limit; /* bytes/s */
+    struct adl_meter meter;
+    uint64_t fetched, errors;
+    struct adl_warms *warms; /* owned */
+    uint64_t cancelled[64];  /* tickets cancelled before their call arrived */
     unsigned n_cancelled;
 
     pthread_t thread;
@@ -214,11 +243,17 @@ struct adl_engine {
     pthread_mutex_t queue_lock;
     struct adl_calls queue; /* under queue_lock */
     pthread_mutex_t known_lock;
+
+    /* Reads and their bytes, for statistics. Any thread. */
+    _Atomic uint64_t reads, hits; /* hits: answered without the loop */
+    _Atomic uint64_t served;
 };
 
 /* --- engine.c */
 void adl_engine_post(struct adl_engine *engine, struct adl_call *call); /* any thread */
-int64_t adl_engine_clock(void);                                         /* ms, CLOCK_MONOTONIC */
+/* Has the loop run a function soon. 0 or -ENOMEM. Any thread. */
+int adl_engine_run(struct adl_engine *engine, adl_run_fn *run, void *ctx);
+int64_t adl_engine_clock(void); /* ms, CLOCK_MONOTONIC */
 uint64_t adl_engine_random(struct adl_engine *engine);
 /* The loop has something to do for the file in this round. */
 void adl_engine_busy(struct adl_file *file);
@@ -230,6 +265,10 @@ void adl_engine_flush_soon(struct adl_engine *engine);
 void adl_engine_release(struct adl_handle *handle);
 
 /* --- file.c: the loop's */
+const char *adl_file_mode(const struct adl_file *file);  /* as adl_report tells it */
+const char *adl_file_state(const struct adl_file *file); /* as adl_report tells it */
+/* Bytes in the cache, looked up there if need be. */
+int64_t adl_file_cached(struct adl_file *file);
 struct adl_file *adl_file_at(struct adl_engine *engine, uint32_t entry); /* NULL without memory */
 void adl_file_free(struct adl_file *file);
 void adl_file_call(struct adl_file *file, struct adl_call *call);
@@ -282,6 +321,29 @@ void adl_call_fail(struct adl_call *call, int error);
 void adl_fetch_round(struct adl_engine *engine);
 /* Of the mirror to ask next; NULL only without memory. */
 struct adl_origin *adl_fetch_origin(struct adl_file *file);
+/* Writes dirty sidecars. */
+void adl_fetch_flush(struct adl_engine *engine);
+
+/* --- throttle.c: the loop's */
+/* Whether bytes that came for the transfer are to wait, because of the limit. */
+bool adl_throttle_holds(struct adl_transfer *transfer);
+void adl_throttle_take(struct adl_transfer *transfer, int64_t bytes);
+/* Lets those go on whose bytes may be taken now. */
+void adl_throttle_round(struct adl_engine *engine);
+void adl_throttle_set(struct adl_engine *engine, int64_t rate);
+/* So many connections of `width` are enough under the limit. */
+unsigned adl_throttle_width(const struct adl_engine *engine, unsigned width);
+
+/* --- pause.c: the loop's */
+/* Stops or goes on with a file, or with all of them (NULL). When a pause returns, no transfer is
+ * left, what came is recorded, and reads that wait have been told, if they are to fail. */
+void adl_pause_set(struct adl_engine *engine, struct adl_file *file, bool paused);
+/* Whether nothing may be fetched of the file. */
+bool adl_pause_holds(const struct adl_file *file);
+/* Whether a read that would have to wait because of that fails instead. */
+bool adl_pause_refuses(const struct adl_file *file);
+/* Answers what can be answered without the origin. */
+void adl_pause_serve(struct adl_file *file);
 
 /* --- retry.c: the loop's */
 /* What the transfer's end means for its file and its origin. */

@@ -2,6 +2,7 @@
 #include "cleanup.h"
 #include "engine.h"
 #include "url.h"
+#include "warm.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -50,6 +51,7 @@ struct adl_file *adl_file_at(struct adl_engine *engine, uint32_t entry)
     *file = (struct adl_file){.engine = engine,
                               .entry = &engine->manifest->entries[entry],
                               .index = entry,
+                              .cached = -1,
                               .checked = INT64_MIN,
                               .progress_at = engine->now};
     file->window_most = adl_pace_window(&file->pace, engine->settings->readahead);
@@ -124,6 +126,8 @@ void adl_file_error(struct adl_file *file, int error, const char *format, ...)
     free(file->error_text);
     file->error_text = line;
     file->error = error;
+    file->errors++;
+    file->engine->errors++;
     adl_log(file->engine->log, ADL_WARNING, "%s", line ? line : "out of memory");
 }
 
@@ -293,6 +297,7 @@ static void answer_open(struct adl_file *file, struct adl_call *call)
                                   .size = file->size};
     pthread_mutex_init(&handle->lock, NULL);
     LIST_INSERT_HEAD(&file->handles, handle, link);
+    adl_warm_opened(file, call);
     struct adl_attr attr = attr_of(file);
     call->done.open(call->ctx, 0, handle, &attr);
     free(call);
@@ -375,7 +380,7 @@ void adl_call_fail(struct adl_call *call, int error)
     free(call);
 }
 
-static const char *mode_name(const struct adl_file *file)
+const char *adl_file_mode(const struct adl_file *file)
 {
     if (!file->known)
         return "unknown";
@@ -384,21 +389,22 @@ static const char *mode_name(const struct adl_file *file)
     return file->mode == ADL_MODE_SPLIT ? "split" : "single";
 }
 
-static const char *state_name(const struct adl_file *file)
+const char *adl_file_state(const struct adl_file *file)
 {
+    bool complete = file->edition && file->size >= 0 && adl_copy_complete(file->edition->copy);
+    if (adl_pause_holds(file) && !complete)
+        return "paused";
     if (file->n_transfers)
         return "fetching";
     if (file->error_until > file->engine->now)
         return "failed";
     if (!file->known)
         return file->version ? "stale" : "unknown";
-    if (file->edition && file->size >= 0 && adl_copy_complete(file->edition->copy))
-        return "complete";
-    return "idle";
+    return complete ? "complete" : "idle";
 }
 
 /* Of a file that nobody has open: what an earlier reader left in the cache, if anything. */
-static int64_t cached_bytes(struct adl_file *file)
+int64_t adl_file_cached(struct adl_file *file)
 {
     char name[ADL_NAME_ROOM];
     struct adl_key key = adl_store_key(file->entry->urls);
@@ -415,10 +421,10 @@ static void report(struct adl_file *file, struct adl_call *call)
     cleanup_free char *url = adl_url_redact(adl_file_url(file));
     cleanup_free char *final = file->final_url ? adl_url_redact(file->final_url) : NULL;
     const struct adl_validator *validator = &file->validators[file->mirror];
-    int64_t cached = cached_bytes(file); /* first: it may fail, and change the error's text */
+    int64_t cached = adl_file_cached(file); /* first: it may fail, and change the error's text */
     struct adl_report report = {.url = url ? url : "",
                                 .final_url = final,
-                                .mode = mode_name(file),
+                                .mode = adl_file_mode(file),
                                 .error = file->error_text,
                                 .etag = validator->etag[0] ? validator->etag : NULL,
                                 .size = file->size,
@@ -429,7 +435,7 @@ static void report(struct adl_file *file, struct adl_call *call)
                                 .seconds = file->seconds,
                                 .mirrors = file->entry->n_urls,
                                 .transfers = file->n_transfers};
-    report.state = state_name(file);
+    report.state = adl_file_state(file);
     call->done.report(call->ctx, &report);
     free(call);
 }

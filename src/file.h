@@ -93,17 +93,17 @@ struct adl_report {
     const char *url;       /* redacted */
     const char *final_url; /* after redirects, redacted; NULL: not asked yet, or the same */
     const char *mode;      /* "split", "single", "empty", "unknown" */
-    const char *state;     /* "unknown", "idle", "fetching", "complete", "stale", "failed" */
-    const char *error;     /* the last one, with redacted URL and status; NULL for none */
-    const char *etag;      /* NULL for none */
-    int64_t size;          /* -1 unknown */
-    int64_t mtime;         /* ADL_TIME_UNKNOWN */
-    int64_t cached;        /* bytes here */
-    int http_status;       /* of the last answer; 0 for none */
-    int http_version;      /* 10, 11, 20, 30; 0 for none */
-    double seconds;        /* the last probe took; 0 for none */
-    uint32_t mirrors;      /* URLs of the entry */
-    uint32_t transfers;    /* under way */
+    const char *state;  /* "unknown", "idle", "fetching", "complete", "stale", "failed", "paused" */
+    const char *error;  /* the last one, with redacted URL and status; NULL for none */
+    const char *etag;   /* NULL for none */
+    int64_t size;       /* -1 unknown */
+    int64_t mtime;      /* ADL_TIME_UNKNOWN */
+    int64_t cached;     /* bytes here */
+    int http_status;    /* of the last answer; 0 for none */
+    int http_version;   /* 10, 11, 20, 30; 0 for none */
+    double seconds;     /* the last probe took; 0 for none */
+    uint32_t mirrors;   /* URLs of the entry */
+    uint32_t transfers; /* under way */
 };
 typedef void adl_report_fn(void *ctx, const struct adl_report *report);
 

@@ -188,6 +188,8 @@ static void answer(struct adl_handle *handle, int64_t offset, size_t length, adl
                    void *ctx)
 {
     int fd = handle->edition->copy->data;
+    handle->engine->hits++;
+    handle->engine->served += length;
     atomic_fetch_add_explicit(&handle->served, 1, memory_order_release);
     done(ctx, 0, fd, offset, length);
 }
@@ -197,6 +199,7 @@ void adl_file_read(struct adl_handle *handle, uint64_t ticket, int64_t offset, s
 {
     struct adl_ahead ahead = {0};
     int64_t end;
+    handle->engine->reads++;
     if (offset < 0 || length > INT32_MAX || __builtin_add_overflow(offset, (int64_t)length, &end)) {
         done(ctx, -EINVAL, -1, 0, 0);
         return;
