@@ -329,6 +329,11 @@ static int act_on(const char *command, const struct adl_target *target, json_t *
     return status;
 }
 
+static int worse(int one, int other)
+{
+    return one > other ? one : other;
+}
+
 static int act_on_all(const char *command, adl_ask_act_fn *act, void *ctx)
 {
     struct adl_target *list = NULL;
@@ -340,8 +345,7 @@ static int act_on_all(const char *command, adl_ask_act_fn *act, void *ctx)
     }
     json_t *none = json_array();
     for (size_t i = 0; i < count; i++)
-        if (act_on(command, &list[i], none, act, ctx) != ADL_EXIT_DONE)
-            status = ADL_EXIT_FAILED;
+        status = worse(status, act_on(command, &list[i], none, act, ctx));
     json_decref(none);
     adl_targets_free(list, count);
     return status;
@@ -384,8 +388,7 @@ int adl_ask_each(const char *command, const char *const *operands, size_t count,
         if (taken[i])
             continue;
         json_t *paths = paths_of(targets, taken, i, found);
-        if (act_on(command, &targets[i], paths, act, ctx) != ADL_EXIT_DONE)
-            status = ADL_EXIT_FAILED;
+        status = worse(status, act_on(command, &targets[i], paths, act, ctx));
         json_decref(paths);
     }
     adl_targets_free(targets, found);
