@@ -356,6 +356,8 @@ static void start_idle(struct adl_file *file, bool warm)
         if (!start_range(file, &view, &range))
             return;
     }
+    if (warm != adl_warm_wants(file))
+        return; /* the other look of this round has it */
     if (adl_pace_turn(&file->pace, &view.link, view.plan.n_flights >= view.width)) {
         view.width = adl_pace_width(&file->pace, &view.link);
         narrow(&view);
