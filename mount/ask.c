@@ -186,10 +186,10 @@ static int try_connect(const struct adl_target *target)
     return told < 0 ? r : told;
 }
 
-int adl_ask_open(const struct adl_target *target, struct adl_ask *out)
+int adl_ask_open(const struct adl_target *target, bool patient, struct adl_ask *out)
 {
     const struct timespec pause = {.tv_nsec = LOOK_MS * 1000000L};
-    int64_t end = now_ms() + BEGIN_MS;
+    int64_t end = now_ms() + (patient ? BEGIN_MS : 0);
     int r;
     while ((r = try_connect(target)) == -ENOENT && now_ms() < end &&
            !adl_mountpoint_dead(target->mountpoint))
@@ -315,11 +315,11 @@ static void complain_path(const char *command, const char *path, int error)
             error == -ENODEV ? "not in a mount of adlfs" : strerror(-error));
 }
 
-static int act_on(const char *command, const struct adl_target *target, json_t *paths,
+static int act_on(const char *command, const struct adl_target *target, bool named, json_t *paths,
                   adl_ask_act_fn *act, void *ctx)
 {
     struct adl_ask ask;
-    int r = adl_ask_open(target, &ask);
+    int r = adl_ask_open(target, named, &ask);
     if (r < 0) {
         adl_ask_complain(command, target, r);
         return ADL_EXIT_FAILED;
@@ -345,7 +345,7 @@ static int act_on_all(const char *command, adl_ask_act_fn *act, void *ctx)
     }
     json_t *none = json_array();
     for (size_t i = 0; i < count; i++)
-        status = worse(status, act_on(command, &list[i], none, act, ctx));
+        status = worse(status, act_on(command, &list[i], false, none, act, ctx));
     json_decref(none);
     adl_targets_free(list, count);
     return status;
@@ -388,7 +388,7 @@ int adl_ask_each(const char *command, const char *const *operands, size_t count,
         if (taken[i])
             continue;
         json_t *paths = paths_of(targets, taken, i, found);
-        status = worse(status, act_on(command, &targets[i], paths, act, ctx));
+        status = worse(status, act_on(command, &targets[i], true, paths, act, ctx));
         json_decref(paths);
     }
     adl_targets_free(targets, found);

@@ -33,9 +33,9 @@ struct adl_ask {
     size_t used, room;
 };
 
-/* Connects; waits a moment for a mount that is just beginning. -ECONNREFUSED, -ENOENT: nobody
- * listens; -EPERM: somebody else does; -errno. To be closed when it succeeded. */
-int adl_ask_open(const struct adl_target *target, struct adl_ask *out);
+/* Connects; with `patient` it waits a moment for a mount that is just beginning. -ECONNREFUSED,
+ * -ENOENT: nobody listens; -EPERM: somebody else does; -errno. To be closed when it succeeded. */
+int adl_ask_open(const struct adl_target *target, bool patient, struct adl_ask *out);
 void adl_ask_close(struct adl_ask *ask);
 
 /* Sends a request (its reference is taken; NULL is -ENOMEM); "adlfs" is added. 0 or -errno. */

@@ -28,10 +28,10 @@ enum adl_cell adl_chart_cell(const struct adl_chart *chart, size_t index, size_t
     size_t which;
     if (percent >= 100)
         return ADL_CELL_HERE;
-    if (touches(chart->waited, chart->n_waited, first, end, &which))
-        return ADL_CELL_WAITED;
     if (touches(chart->flights, chart->n_flights, first, end, flight))
         return ADL_CELL_FLIGHT;
+    if (touches(chart->waited, chart->n_waited, first, end, &which))
+        return ADL_CELL_WAITED;
     if (percent > 0)
         return ADL_CELL_PART;
     if (touches(chart->wanted, chart->n_wanted, first, end, &which))

@@ -2,9 +2,9 @@
  *
  *   ██████████████▓1111··2222░░░░░░····
  *
- * What a cell shows is, in this order: all of it is here; a reader waits for a part of it that is
- * not; a connection is bringing a part of it (its number: 1-9, then a-z); some of it is here; it is
- * wanted ahead; nothing of it is here. */
+ * What a cell shows is, in this order: all of it is here; a connection is bringing a part of it
+ * (its number: 1-9, then a-z); a reader waits for a part of it that nobody brings yet; some of it
+ * is here; it is wanted ahead; nothing of it is here. */
 #ifndef ADL_CHART_H
 #define ADL_CHART_H
 

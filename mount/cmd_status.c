@@ -98,6 +98,7 @@ static int show(void *ctx, const struct adl_target *target, struct adl_ask *ask,
         json_object_del(answer, "next");
         json_array_append(status->all, answer);
     } else {
+        adl_draw_sort(answer);
         if (status->begun)
             putchar('\n');
         status->begun = true;
@@ -154,6 +155,7 @@ static int watch(void *ctx, const struct adl_target *target, struct adl_ask *ask
         fputs("\033[?1049h\033[?25l", stdout);
     while (r == 0 && !interrupted && (r = adl_ask_next(ask, -1, &answer)) == 0) {
         const char *refused = adl_ask_refused(answer);
+        adl_draw_sort(answer);
         if (refused)
             r = -EIO;
         else if (status->all) {

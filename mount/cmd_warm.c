@@ -56,11 +56,12 @@ static int64_t now_ms(void)
     return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
 }
 
-static void fill(const json_t *job, const char *title, struct adl_progress *progress)
+static void fill(json_t *job, const char *title, struct adl_progress *progress)
 {
     const char *state = json_string_value(json_object_get(job, "state"));
     const char *trouble = json_string_value(json_object_get(job, "trouble"));
     int64_t files = number(job, "files");
+    adl_draw_sort(job);
     progress->title = title;
     progress->note = state && strcmp(state, "paused") == 0 ? state : trouble;
     progress->done = number(job, "here");
@@ -106,7 +107,7 @@ static int follow(const struct adl_target *target, struct adl_ask *ask, json_int
     int r =
         adl_ask_send(ask, json_pack("{s:s, s:I, s:i}", "do", "job", "job", job, "every", EVERY_MS));
     while (r == 0 && more && !interrupted && (r = adl_ask_next(ask, -1, &answer)) == 0) {
-        const json_t *told = json_object_get(answer, "job");
+        json_t *told = json_object_get(answer, "job");
         more = json_is_true(json_object_get(answer, "more"));
         if (!told) {
             more = false;

@@ -193,6 +193,37 @@ void adl_draw_files(const json_t *files, const struct adl_screen *screen, unsign
 
 /* --- connections */
 
+static int by_place(const void *a, const void *b)
+{
+    const json_t *one = *(json_t *const *)a, *other = *(json_t *const *)b;
+    int by_path = strcmp(word(one, "path"), word(other, "path"));
+    if (by_path)
+        return by_path;
+    return number(one, "at") < number(other, "at") ? -1 : number(one, "at") > number(other, "at");
+}
+
+static void sort_list(json_t *list)
+{
+    size_t count = json_array_size(list);
+    cleanup_free json_t **all = calloc(count + 1, sizeof(json_t *));
+    if (!all || count < 2)
+        return;
+    for (size_t i = 0; i < count; i++)
+        all[i] = json_incref(json_array_get(list, i));
+    qsort(all, count, sizeof(json_t *), by_place);
+    json_array_clear(list);
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(list, all[i]);
+}
+
+void adl_draw_sort(json_t *answer)
+{
+    const json_t *files = json_object_get(answer, "files");
+    sort_list(json_object_get(answer, "connections"));
+    for (size_t i = 0; i < json_array_size(files); i++)
+        sort_list(json_object_get(json_array_get(files, i), "connections"));
+}
+
 void adl_draw_lines(const json_t *connections, bool named, struct adl_progress *progress)
 {
     struct adl_progress_line *old = (struct adl_progress_line *)(uintptr_t)progress->lines;

@@ -9,6 +9,10 @@
 
 #include <jansson.h>
 
+/* Puts the connections of an answer, and of its files, into the order of their places, in which
+ * they are numbered. */
+void adl_draw_sort(json_t *answer);
+
 /* A mount: two or three lines. */
 void adl_draw_mount(const json_t *mount, const struct adl_screen *screen, FILE *out);
 

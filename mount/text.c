@@ -239,5 +239,5 @@ bool adl_text_parse_size(const char *text, size_t length, int64_t *out)
     }
     if (at != length || (fraction && unit == 1) || __builtin_mul_overflow(number, unit, &number))
         return false;
-    return !__builtin_add_overflow(number, unit / 10 * tenths, out);
+    return !__builtin_add_overflow(number, unit * tenths / 10, out);
 }

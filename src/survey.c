@@ -40,9 +40,9 @@ json_t *adl_survey_engine(struct adl_engine *engine)
                      settings->paused_reads == ADL_PAUSED_FAIL ? "fail" : "wait", "limit_rate",
                      number(engine->limit.rate), "fill", fills[settings->fill], "entries",
                      number((int64_t)engine->manifest->count), "rate",
-                     rate_of(&engine->meter, engine), "fetched", number((int64_t)engine->fetched),
-                     "served", number((int64_t)engine->served), "reads",
-                     number((int64_t)engine->reads), "hits", number((int64_t)engine->hits),
+                     engine->active ? rate_of(&engine->meter, engine) : number(0), "fetched",
+                     number((int64_t)engine->fetched), "served", number((int64_t)engine->served),
+                     "reads", number((int64_t)engine->reads), "hits", number((int64_t)engine->hits),
                      "errors", number((int64_t)engine->errors), "transfers", number(engine->active),
                      "waiting", number((int64_t)waiting));
 }
@@ -88,7 +88,8 @@ static json_t *brief(struct adl_file *file, const struct adl_tree *tree, int64_t
                      "path", adl_json_text(path ? path : "?"), "entry", number(file->index), "size",
                      number_or_null(file->size), "cached", number_or_null(cached), "state",
                      complete ? "complete" : adl_file_state(file), "mode", adl_file_mode(file),
-                     "paused", file->paused, "rate", rate_of(&file->meter, file->engine), "eta",
+                     "paused", file->paused, "rate",
+                     file->n_transfers ? rate_of(&file->meter, file->engine) : number(0), "eta",
                      number_or_null(eta_of(file, cached)), "transfers", number(file->n_transfers),
                      "waiting", number(count_reads(file)), "opened", number(count_handles(file)),
                      "errors", number((int64_t)file->errors), "error",
