@@ -296,6 +296,8 @@ void adl_ask_complain(const char *command, const struct adl_target *target, int 
     const char *what = strerror(-error);
     if (error == -ENOTCONN)
         what = "its daemon is dead: 'adlfs umount' clears it";
+    else if ((error == -ENOENT || error == -ECONNREFUSED) && target->owner != geteuid())
+        what = "its control socket was not found: it is another user's mount";
     else if (error == -ENOENT || error == -ECONNREFUSED)
         what = "its daemon has no control socket (its log tells why)";
     else if (error == -EPERM)

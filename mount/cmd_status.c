@@ -153,6 +153,7 @@ static int watch(void *ctx, const struct adl_target *target, struct adl_ask *ask
     int r = adl_ask_send(ask, request);
     if (terminal)
         fputs("\033[?1049h\033[?25l", stdout);
+    status->begun = true;
     while (r == 0 && !interrupted && (r = adl_ask_next(ask, -1, &answer)) == 0) {
         const char *refused = adl_ask_refused(answer);
         adl_draw_sort(answer);
@@ -194,8 +195,24 @@ static int print_all(const struct status *status)
     return ADL_EXIT_DONE;
 }
 
+/* A live view has room for one mount. */
+static bool is_one(const struct adl_options *options)
+{
+    struct adl_target *all = NULL;
+    size_t count = 0;
+    if (options->n_operands == 1)
+        return true;
+    if (options->n_operands == 0 && adl_target_all(&all, &count) == 0)
+        adl_targets_free(all, count);
+    if (options->n_operands > 1 || count > 1)
+        fputs("adlfs status: --watch shows one mount or one path: say which\n", stderr);
+    return options->n_operands == 0 && count <= 1;
+}
+
 static int run(const struct adl_options *options)
 {
+    if (options->watch && !is_one(options))
+        return ADL_EXIT_USAGE;
     bool for_people = options->format == ADL_FORMAT_TABLE && !options->json;
     struct status status = {.options = options, .all = for_people ? NULL : json_array()};
     adl_screen_init(&status.screen, stdout);
@@ -208,8 +225,7 @@ static int run(const struct adl_options *options)
                             options->watch ? watch : show, &status);
     if (!options->watch && status.all)
         print_all(&status);
-    else if (for_people && !options->watch && !options->n_operands && !status.begun &&
-             code == ADL_EXIT_DONE)
+    else if (for_people && !options->n_operands && !status.begun && code == ADL_EXIT_DONE)
         puts("There is no mount of adlfs.");
     json_decref(status.all);
     return code;

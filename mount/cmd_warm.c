@@ -150,6 +150,8 @@ static int start(void *ctx, const struct adl_target *target, struct adl_ask *ask
 {
     const struct warm *warm = ctx;
     json_t *answer;
+    if (interrupted)
+        return 128 + SIGINT;
     char title[4096];
     int r = adl_ask(ask, request_of(warm, paths), &answer);
     if (r < 0) {

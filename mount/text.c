@@ -136,7 +136,7 @@ static bool hidden(int32_t code)
     static const struct span spans[] = {{INT32_MIN, 0x1f}, {0x7f, 0x9f},     {0xad, 0xad},
                                         {0x61c, 0x61c},    {0x200b, 0x200f}, {0x2028, 0x202e},
                                         {0x2060, 0x206f},  {0xfeff, 0xfeff}, {0xfff9, 0xfffb},
-                                        {0xe0000, 0xe007f}};
+                                        {0xe0000, 0x10ffff}};
     return within(spans, sizeof(spans) / sizeof(spans[0]), code);
 }
 

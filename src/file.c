@@ -230,6 +230,7 @@ void adl_file_change(struct adl_file *file, const char *why)
     file->known = file->executable = false;
     file->mode = ADL_MODE_UNKNOWN;
     file->version++;
+    file->cached = 0;
     file->size = -1;
     file->mtime = file->entry->mtime;
     file->checked = INT64_MIN;

@@ -5,6 +5,8 @@ import os
 import socket
 import stat
 
+import pytest
+
 from control import Control, socket_of
 from harness import run, same_content, wait_until
 
@@ -127,6 +129,25 @@ def test_nobody_else_may_ask(mount, origin):
              "s.sendall(b'{\"adlfs\":1,\"do\":\"hello\"}\\n'); sys.stdout.buffer.write(s.recv(99))")
     as_other = ["setpriv", "--reuid=65534", "--clear-groups", "/usr/bin/python3", "-c", knock]
     assert run(*as_other, path, check=False).returncode != 0  # the directory keeps him out
+
+
+ELSEWHERE = """
+mount -t tmpfs none /run || exit 9
+if [ "$3" = link ]; then mkdir /run/x; ln -s x /run/adlfs
+else mkdir /run/adlfs; chown 65534 /run/adlfs; fi
+"$1" mount --cache-dir="$2/cache" --log-file="$2/log" http://127.0.0.1:9/x "$2/mnt" || exit 9
+getfattr -n user.adlfs.control "$2/mnt" >&2 && exit 9
+ls /run/adlfs/ | grep . && exit 9
+"$1" umount "$2/mnt"
+"""
+
+
+@pytest.mark.parametrize("what", ["link", "other"])
+def test_a_directory_that_is_not_ours_is_not_used(adlfs, fuse, scratch, what):
+    (scratch / "mnt").mkdir()
+    run("unshare", "--mount", "--propagation=private", "sh", "-c", ELSEWHERE, "sh", adlfs, scratch,
+        what)
+    assert "/run/adlfs: " in (scratch / "log").read_text()
 
 
 def test_the_socket_goes_with_the_mount(mount, origin):
