@@ -110,6 +110,18 @@ static int show(void *ctx, const struct adl_target *target, struct adl_ask *ask,
 
 /* --- the live view */
 
+/* Lines of a mount's own, and one that is empty. */
+#define HEAD_ROWS 4
+
+/* Of `rows`, those for connections: what the files leave, but at least half. */
+static unsigned rows_of_bars(const json_t *answer, unsigned rows)
+{
+    size_t bars = json_array_size(json_object_get(answer, "connections"));
+    size_t files = json_array_size(json_object_get(answer, "files")) + 1;
+    size_t most = files < rows / 2 ? rows - files : rows / 2;
+    return (unsigned)(bars < most ? bars : most);
+}
+
 /* In one write; what the new picture does not cover is taken away. */
 static void redraw(struct status *status, const json_t *answer)
 {
@@ -121,9 +133,8 @@ static void redraw(struct status *status, const json_t *answer)
         return;
     unsigned rows = status->screen.rows - 1;
     const json_t *connections = json_object_get(answer, "connections");
-    size_t bars = json_array_size(connections);
-    unsigned for_bars = bars > rows / 2 ? rows / 2 : (unsigned)bars;
-    draw(status, answer, rows - 4 - for_bars, memory);
+    unsigned for_bars = rows_of_bars(answer, rows - HEAD_ROWS);
+    draw(status, answer, rows - HEAD_ROWS - for_bars, memory);
     if (for_bars) {
         fputc('\n', memory);
         adl_draw_connections(connections, &status->screen, for_bars, memory);

@@ -200,6 +200,7 @@ struct adl_file {
 
     bool paused;
     int64_t paused_at; /* ms */
+    unsigned warms;    /* handles of warms */
     bool filling;      /* waits to be completed in the background, or is just being */
 };
 

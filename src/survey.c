@@ -343,20 +343,21 @@ static bool is_paused(const struct adl_warm *warm)
 json_t *adl_survey_warm(const struct adl_warm *warm, const struct adl_tree *tree)
 {
     struct adl_warm_sum sum;
+    bool paused = is_paused(warm), known;
     adl_warm_sum(warm, &sum);
-    int64_t rate = adl_meter_rate(&warm->engine->meter, warm->engine->now);
-    bool known = sum.unknown == 0;
-    int64_t eta = known && rate > 0 ? (sum.size - sum.here + rate - 1) / rate : -1;
+    known = sum.unknown == 0;
+    int64_t rate = paused ? 0 : adl_meter_rate(&warm->meter, warm->engine->now), eta = -1;
+    if (known && rate > 0 && !warm->ended)
+        eta = (sum.size - sum.here + rate - 1) / rate;
     return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "job",
                      number((int64_t)warm->number), "state",
-                     warm->ended       ? "done"
-                     : is_paused(warm) ? "paused"
-                                       : "fetching",
+                     warm->ended ? "done"
+                     : paused    ? "paused"
+                                 : "fetching",
                      "files", number((int64_t)warm->count), "files_done",
                      number((int64_t)warm->done), "files_failed", number((int64_t)warm->failed),
                      "size", number_or_null(known ? sum.size : -1), "here", number(sum.here),
-                     "fetched", number((int64_t)(warm->engine->fetched - warm->fetched_before)),
-                     "rate", number(rate), "eta", number_or_null(warm->ended ? -1 : eta), "trouble",
-                     adl_json_text(trouble_of(warm)), "failures", failures_of(warm, tree),
-                     "connections", connections_of(warm, tree));
+                     "fetched", number((int64_t)warm->fetched), "rate", number(rate), "eta",
+                     number_or_null(eta), "trouble", adl_json_text(trouble_of(warm)), "failures",
+                     failures_of(warm, tree), "connections", connections_of(warm, tree));
 }

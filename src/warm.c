@@ -117,7 +117,6 @@ int adl_warm_start(struct adl_engine *engine, const struct adl_warm_order *order
     warm->first = order->first;
     warm->end = order->end;
     warm->jobs = order->jobs;
-    warm->fetched_before = engine->fetched;
     *number = warm->number;
     forget_old(engine->warms);
     return 0;
@@ -164,6 +163,7 @@ static void let_go(struct adl_warming *warming)
     if (!handle)
         return;
     handle->warm = NULL;
+    warming->file->warms--;
     adl_engine_release(handle);
 }
 
@@ -189,6 +189,7 @@ void adl_warm_lost(struct adl_handle *handle)
 {
     struct adl_warming *warming = steal_pointer(handle->warm);
     warming->handle = NULL;
+    warming->file->warms--;
     finish(warming, -ENOTCONN);
 }
 
@@ -210,6 +211,7 @@ static void opened(void *ctx, int error, struct adl_handle *handle, const struct
         return;
     }
     handle->warm = warming;
+    warming->file->warms++;
     warming->handle = handle;
     warming->since = warming->file->engine->now;
     warming->errors = warming->file->errors;
@@ -433,11 +435,20 @@ bool adl_warm_may_start(const struct adl_file *file)
 
 bool adl_warm_wants(const struct adl_file *file)
 {
-    const struct adl_handle *handle;
+    return file->warms > 0;
+}
+
+void adl_warm_progress(struct adl_file *file, int64_t bytes)
+{
+    struct adl_handle *handle;
+    if (!file->warms)
+        return;
     LIST_FOREACH (handle, &file->handles, link)
-        if (handle->warm)
-            return true;
-    return false;
+        if (handle->warm) {
+            struct adl_warm *warm = handle->warm->warm;
+            warm->fetched += (uint64_t)bytes;
+            adl_meter_add(&warm->meter, file->engine->now, bytes);
+        }
 }
 
 void adl_warm_opened(struct adl_file *file, const struct adl_call *call)

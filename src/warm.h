@@ -40,9 +40,10 @@ struct adl_warm {
     bool ended;
     LIST_HEAD(, adl_warming) now;
     unsigned n_now;
-    uint64_t done, failed;             /* files; done: also those that failed */
-    int64_t here;                      /* bytes of files that are done */
-    uint64_t fetched_before;           /* the engine's, when it began */
+    uint64_t done, failed; /* files; done: also those that failed */
+    int64_t here;          /* bytes of files that are done */
+    uint64_t fetched;      /* bytes that came for its files meanwhile */
+    struct adl_meter meter;
     struct adl_warm_failure *failures; /* owned: the first ones */
     size_t n_failures;
 };
@@ -86,6 +87,9 @@ bool adl_warm_may_start(const struct adl_file *file);
 
 /* Whether one of the file's handles is a warm's that is not done. */
 bool adl_warm_wants(const struct adl_file *file);
+
+/* Bytes of the file came. */
+void adl_warm_progress(struct adl_file *file, int64_t bytes);
 
 /* Somebody opened the file. */
 void adl_warm_opened(struct adl_file *file, const struct adl_call *call);
