@@ -1,7 +1,7 @@
 """Complete files are read by the kernel from their cache files, and nobody can tell the difference.
 
-It takes libfuse 3.17 and Linux 6.9. Without, these tests are skipped; with ADLFS_REQUIRE=passthrough
-that is a failure."""
+It takes Linux 6.9. Without, these tests are skipped; with ADLFS_REQUIRE=passthrough that is a
+failure."""
 
 import concurrent.futures
 import errno
@@ -30,13 +30,9 @@ def version(text):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def passthrough(adlfs):
+def passthrough():
     missing = None
-    library = re.search(r"=> (\S*libfuse3\S*)", run("ldd", adlfs).stdout.decode())[1]
-    library = version(Path(library).resolve().name.partition(".so.")[2])
-    if library < (3, 17):
-        missing = f"libfuse {library[0]}.{library[1]} has no passthrough"
-    elif version(os.uname().release) < (6, 9):
+    if version(os.uname().release) < (6, 9):
         missing = f"Linux {os.uname().release} has no passthrough"
     if missing and "passthrough" in os.environ.get("ADLFS_REQUIRE", ""):
         pytest.fail(missing)
