@@ -6,9 +6,11 @@
 #include "passthrough.h"
 #include "xattr.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fuse_lowlevel.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +37,7 @@
 #define XATTR_ROOM 4096
 
 struct adl_fs {
-    struct adl_backing backing; /* first, as it wants to be */
+    struct adl_backing backing; /* first: see backing.h */
     const struct adl_fs_options *options;
     struct adl_engine *engine;
     const struct adl_manifest *manifest;
@@ -50,6 +52,8 @@ struct adl_fs {
     void (*ready)(void *ctx);
     void *ready_ctx;
 };
+static_assert(offsetof(struct adl_fs, backing) == 0,
+              "the hooks take the session's userdata for it");
 
 static uint32_t number_of(fuse_ino_t ino)
 {
