@@ -57,6 +57,7 @@ static int setup(void **state)
     f->kernel = ends[0];
     f->unique = 2;
     f->session = fuse_session_new(&args, &operations, sizeof(operations), f);
+    fuse_opt_free_args(&args);
     assert_non_null(f->session);
     snprintf(device, sizeof(device), "/dev/fd/%d", ends[1]);
     assert_int_equal(fuse_session_mount(f->session, device), 0);
