@@ -86,7 +86,7 @@ static const struct rule rules[] = {
      HTTP206 "Transfer-Encoding: gzip, chunked\nContent-Range: bytes 0-0/9\n", BYTES(0, 0), NULL,
      FAILED(EIO)},
     {"nor is it the file", HTTP200 "Transfer-Encoding:\n chunked\nContent-Length: 1000\n",
-     BYTES(0, 0), NULL, FAILED(-EIO)},
+     BYTES(0, 0), NULL, FAILED(EIO)},
     {"a Content-Length beside chunked is not looked at",
      HTTP206 "Content-Length: 7\nTransfer-Encoding: chunked\nContent-Range: bytes 0-0/9\n",
      BYTES(0, 0), NULL, SPLIT(9, 0, 1)},
