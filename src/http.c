@@ -174,12 +174,9 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx)
         get->endless = true;
         return 0;
     }
+    adl_answer_line(&get->answer, line, length, time(NULL));
     bool last = length == 0 || line[0] == '\r' || line[0] == '\n';
-    if (!last) {
-        adl_answer_line(&get->answer, line, length, time(NULL));
-        return length;
-    }
-    return head_complete(get) ? length : 0;
+    return !last || head_complete(get) ? length : 0;
 }
 
 static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
@@ -188,10 +185,8 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
     size_t length = size * count;
     if (get->redirecting)
         return length;
-    if (!get->answered) { /* a body without a head: HTTP/0.9 */
-        get->refused = true;
+    if (!get->answered) /* a body without a head: HTTP/0.9 */
         return 0;
-    }
     get->refused = !get->events.body(get->ctx, bytes, length);
     return get->refused ? 0 : length;
 }
