@@ -27,7 +27,9 @@ struct adl_options {
     bool lazy;                                      /* umount */
     bool json;                                      /* probe */
     bool help;
-    const char **headers; /* owned: "Name: value" each */
+    bool from_mount, sloppy; /* set before parsing: mount(8) speaks; it is not to be told of words
+                              * that nobody knows */
+    const char **headers;    /* owned: "Name: value" each */
     size_t n_headers;
     const char **operands; /* owned */
     size_t n_operands;
