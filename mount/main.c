@@ -20,9 +20,9 @@ static void print_help(void)
     fputs("adlfs mounts a list of URLs as a directory. A file costs nothing until it is\n"
           "read; what is read is fetched in parallel ranges, kept, and never fetched again.\n"
           "\n"
-          "  adlfs mount urls.txt /mnt/remote    urls.txt has one URL a line\n"
-          "  ls -l /mnt/remote\n"
-          "  adlfs umount /mnt/remote\n"
+          "  $ adlfs mount urls.txt /mnt/remote    urls.txt has one URL a line\n"
+          "  $ ls -l /mnt/remote\n"
+          "  $ adlfs umount /mnt/remote\n"
           "\n",
           stdout);
     for (size_t i = 0; i < N_COMMANDS; i++)
