@@ -9,7 +9,7 @@ import socket
 
 import pytest
 
-from harness import PATIENCE, run, running, wait_until, xattr
+from harness import PATIENCE, REPOSITORY, run, wait_until, xattr
 from namespace import world
 
 NOBODY = "http://127.0.0.1:1"  # mounting needs no network
@@ -115,6 +115,17 @@ def test_a_fake_mount_mounts_nothing_and_a_sloppy_one_takes_any_word(system, hel
     assert system.run(*call, "-f", "-o", "whatever=1", check=False).returncode == 1
     system.run(*call, "-sf", "-o", "whatever=1")
     assert not system.mounted(scratch / "mnt")
+
+
+@pytest.mark.parametrize("name, kind", [("adlfs@.service", "--system"), ("adlfs-user@.service", "--user")])
+def test_systemd_takes_the_units(adlfs, scratch, name, kind):
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("systemd is not installed")
+    text = (REPOSITORY / f"contrib/systemd/{name}.in").read_text().replace("@bindir@", str(adlfs.parent))
+    (scratch / "adlfs@.service").write_text(text)
+    told = run("systemd-analyze", kind, "verify", "--man=no", "--recursive-errors=no", scratch / "adlfs@films.service",
+               env={**os.environ, "XDG_RUNTIME_DIR": str(scratch)}, check=False)
+    assert told.returncode == 0 and told.stderr == b"", told.stderr.decode()
 
 
 @contextlib.contextmanager
