@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 /* Everything that one mount consists of. */
 struct job {
@@ -101,9 +102,23 @@ static int start_engine(struct job *job)
     const struct adl_settings *settings = &job->options->settings;
     int r = adl_engine_new(settings, &job->manifest, &job->logger.log, &job->engine);
     if (r < 0)
-        adl_log(&job->logger.log, ADL_ERROR, "cannot use the cache directory %s: %s",
+        adl_log(&job->logger.log, ADL_ERROR,
+                "cannot use the cache directory %s: %s; --cache-dir=DIR names another",
                 settings->cache_dir ? settings->cache_dir : "(the default)", strerror(-r));
     return r;
+}
+
+/* libfuse and fusermount3 have told what they know on standard error. */
+static void tell_mount_error(const struct job *job, int error)
+{
+    const char *hint = "";
+    if (access("/dev/fuse", F_OK) < 0)
+        hint = ": there is no /dev/fuse ('modprobe fuse' brings it; a container must be given it)";
+    else if (geteuid() != 0 && (error == -EPERM || error == -EACCES))
+        hint = ": without root it takes fusermount3 (Debian's package fuse3) and a directory of "
+               "your own";
+    adl_log(&job->logger.log, ADL_ERROR, "cannot mount on %s: %s%s", job->mountpoint,
+            strerror(-error), hint);
 }
 
 static int mount_and_serve(struct job *job)
@@ -119,7 +134,7 @@ static int mount_and_serve(struct job *job)
     const struct adl_log *log = &job->logger.log;
     r = adl_fs_run(&fs, job->engine, &job->manifest, job->tree, log, on_ready, job);
     if (r < 0)
-        adl_log(log, ADL_ERROR, "%s: %s", job->mountpoint, strerror(-r));
+        tell_mount_error(job, r);
     adl_engine_free(job->engine);
     if (r == 0)
         adl_log(log, ADL_NOTICE, "unmounted %s", job->mountpoint);
@@ -132,7 +147,7 @@ static int serve(struct job *job)
     const struct adl_options *options = job->options;
     int r = adl_logger_open(&job->logger, (enum adl_level)options->log_level, options->log_file);
     if (r < 0) {
-        fprintf(stderr, "adlfs: %s: %s\n", options->log_file, strerror(-r));
+        fprintf(stderr, "adlfs: cannot write the log %s: %s\n", options->log_file, strerror(-r));
         return r;
     }
     job->logger.mount = job->mountpoint;

@@ -174,7 +174,8 @@ int main(int argc, char **argv)
     if (adl_helper_called(argc, (const char *const *)argv, command != NULL))
         return flush_output(run_helper(argc, (const char *const *)argv));
     if (argc < 2) {
-        fputs("adlfs: no command given\n", stderr);
+        fputs("adlfs: no command given; 'adlfs mount urls.txt DIRECTORY' mounts a list of URLs\n",
+              stderr);
         return usage_error(NULL);
     }
     int status = run_help(argc, argv);
