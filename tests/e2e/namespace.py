@@ -28,10 +28,24 @@ class World:
         self.directory = Path(directory)
         self.directory.mkdir()
         self.outer = subprocess.Popen(
-            ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
-             "sh", "-c", SETUP, "sh", self.directory],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            start_new_session=True)
+            [
+                "unshare",
+                "--mount",
+                "--pid",
+                "--fork",
+                "--kill-child",
+                "--mount-proc",
+                "sh",
+                "-c",
+                SETUP,
+                "sh",
+                self.directory,
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
         said = self.outer.stdout.readline()
         self.pid = None
         if said != b"ready\n":
@@ -45,8 +59,15 @@ class World:
         return Path(f"/proc/{self.pid}/root{path}")
 
     def command(self, *command):
-        return ["nsenter", f"--target={self.pid}", "--mount", "--pid", f"--wdns={os.getcwd()}", "--",
-                *command]
+        return [
+            "nsenter",
+            f"--target={self.pid}",
+            "--mount",
+            "--pid",
+            f"--wdns={os.getcwd()}",
+            "--",
+            *command,
+        ]
 
     def run(self, *command, **options):
         return run(*self.command(*command), **options)

@@ -1,4 +1,4 @@
-"""What shells offer for a command line: real ones, asked as if somebody had pressed TAB at its end."""
+"""What shells offer for a command line: real ones, asked as by TAB at its end."""
 
 import re
 import shlex
@@ -30,7 +30,8 @@ zmodload zsh/zpty
 zpty z 'TERM=dumb zsh -f -i'
 send() { zpty -w z "$1" }
 send 'PROMPT= RPROMPT= ; unsetopt zle_bracketed_paste 2>/dev/null; stty -echo'
-send 'fpath=(DIRECTORY $fpath); autoload -U compinit; compinit -u -D; zstyle ":completion:*" list-grouped false'
+send 'fpath=(DIRECTORY $fpath); autoload -U compinit; compinit -u -D'
+send 'zstyle ":completion:*" list-grouped false'
 send 'zstyle ":completion:*" menu no; setopt no_list_beep'
 send 'compadd() {
     if [[ ${@[1,(i)(-|--)]} == *-(O|A|D)\ * ]]; then builtin compadd "$@"; return; fi
@@ -38,9 +39,16 @@ send 'compadd() {
     local hit; for hit in $hits; do print -r -- "hit:$hit" >>OUT; done
     builtin compadd "$@"
 }'
-send 'ask() { BUFFER=$(<LINE) CURSOR=$#BUFFER; zle complete-word; print -r -- --end-- >>OUT; BUFFER=; zle accept-line }'
+send 'ask() { BUFFER=$(<LINE) CURSOR=$#BUFFER; zle complete-word
+    print -r -- --end-- >>OUT; BUFFER=; zle accept-line }'
 send 'zle -N ask; bindkey "^A" ask; print ready >>OUT'
-wait_for() { integer i; while (( $(grep -c -e "^$1\$" OUT) < $2 )) && (( i++ < 3000 )); do sleep 0.01; zpty -rt z junk '*'; done }
+wait_for() {
+    integer i
+    while (( $(grep -c -e "^$1\$" OUT) < $2 )) && (( i++ < 3000 )); do
+        sleep 0.01
+        zpty -rt z junk '*'
+    done
+}
 wait_for ready 1
 integer n
 while read -r line; do
@@ -58,8 +66,17 @@ def ends(text):
 
 
 def ask(*command, **options):
-    return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                          timeout=TIME, check=False, text=True, start_new_session=True, **options).stdout
+    return subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        timeout=TIME,
+        check=False,
+        text=True,
+        start_new_session=True,
+        **options,
+    ).stdout
 
 
 class Shells:
@@ -69,11 +86,17 @@ class Shells:
         self.directory = directory
         for shell, name in (("bash", "adlfs.bash"), ("zsh", "_adlfs"), ("fish", "adlfs.fish")):
             with open(directory / name, "wb") as out:
-                subprocess.run([REPOSITORY / "contrib/completions/generate", shell, adlfs], stdout=out, check=True)
+                subprocess.run(
+                    [REPOSITORY / "contrib/completions/generate", shell, adlfs],
+                    stdout=out,
+                    check=True,
+                )
 
     def offers(self, shell, lines):
-        if not shutil.which(shell) or (shell == "bash" and
-                                       not shutil.which("/usr/share/bash-completion/bash_completion", mode=0)):
+        if not shutil.which(shell) or (
+            shell == "bash"
+            and not shutil.which("/usr/share/bash-completion/bash_completion", mode=0)
+        ):
             pytest.skip(f"{shell} or its completion is not installed")
         found = getattr(self, shell)(lines)
         assert len(found) == len(lines), found
@@ -90,7 +113,15 @@ class Shells:
         script = f"source {self.directory}/adlfs.fish\n"
         for line in lines:
             script += f"complete -C {shlex.quote(line)}; echo --end--\n"
-        found = ends(ask("fish", "--no-config", "-c", script, env={"HOME": str(self.directory), "PATH": "/usr/bin:/bin"}))
+        found = ends(
+            ask(
+                "fish",
+                "--no-config",
+                "-c",
+                script,
+                env={"HOME": str(self.directory), "PATH": "/usr/bin:/bin"},
+            )
+        )
         return [[word.split("\t")[0] for word in words] for words in found]
 
     def zsh(self, lines):
@@ -98,8 +129,12 @@ class Shells:
         out.write_text("")
         (self.directory / "lines").write_text("".join(f"{line}\n" for line in lines))
         script = ZSH
-        for name, value in (("DIRECTORY", self.directory), ("OUT", out), ("LINES", self.directory / "lines"),
-                            ("LINE", self.directory / "line")):
+        for name, value in (
+            ("DIRECTORY", self.directory),
+            ("OUT", out),
+            ("LINES", self.directory / "lines"),
+            ("LINE", self.directory / "line"),
+        ):
             script = re.sub(rf"\b{name}\b", str(value), script)
         script = script.replace("read -r line", "IFS= read -r line")
         ask("zsh", "-f", "-c", script)

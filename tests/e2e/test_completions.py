@@ -35,16 +35,30 @@ def test_commands_and_options_are_those_of_the_help(adlfs, shells, shell):
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_values_and_paths_are_offered(shells, shell, scratch):
-    lines = ["adlfs mou", "adlfs mount --allocate=", "adlfs mount --log-level w", "adlfs mount --revalidate=n",
-             f"adlfs mount --cache-dir={scratch}/she", f"adlfs mount {scratch}/she", "adlfs mount -o allow",
-             "adlfs mount -o exec,keep", "adlfs help um"]
+    lines = [
+        "adlfs mou",
+        "adlfs mount --allocate=",
+        "adlfs mount --log-level w",
+        "adlfs mount --revalidate=n",
+        f"adlfs mount --cache-dir={scratch}/she",
+        f"adlfs mount {scratch}/she",
+        "adlfs mount -o allow",
+        "adlfs mount -o exec,keep",
+        "adlfs help um",
+    ]
     (scratch / "shelf").mkdir()
     (scratch / "shell.txt").write_text("")
-    words, allocate, level, never, directory, files, listed, last, helped = shells.offers(shell, lines)
+    words, allocate, level, never, directory, files, listed, last, helped = shells.offers(
+        shell, lines
+    )
 
     def has(offered, *wanted):
         # A shell may offer the rest of a word, the word, or what stands before it, too.
-        return all(any(os.path.basename(word.rstrip("/=")).endswith(want) for word in offered) for want in wanted)
+        return all(
+            any(os.path.basename(word.rstrip("/=")).endswith(want) for word in offered)
+            for want in wanted
+        )
+
     assert has(words, "mount") and not has(words, "umount")
     assert has(allocate, "sparse", "full") and len(allocate) == 2
     assert has(level, "warning") and has(never, "never")
@@ -57,5 +71,5 @@ def test_values_and_paths_are_offered(shells, shell, scratch):
 @pytest.mark.parametrize("shell", SHELLS)
 def test_umount_is_offered_what_is_mounted(shells, shell, mount):
     m = mount("http://127.0.0.1:1/name\n")
-    offered, = shells.offers(shell, [f"adlfs umount {os.path.dirname(m.path)}/"])
+    (offered,) = shells.offers(shell, [f"adlfs umount {os.path.dirname(m.path)}/"])
     assert str(m.path) in offered

@@ -14,8 +14,10 @@ from namespace import world
 
 NOBODY = "http://127.0.0.1:1"  # mounting needs no network
 # What of mount(8)'s and systemd's an fstab line may say.
-WORDS = ("noauto,user,exec,nosuid,nofail,_netdev,noatime,x-systemd.automount,"
-         "x-systemd.idle-timeout=60,X-mount.mkdir,comment=films")
+WORDS = (
+    "noauto,user,exec,nosuid,nofail,_netdev,noatime,x-systemd.automount,"
+    "x-systemd.idle-timeout=60,X-mount.mkdir,comment=films"
+)
 
 
 @pytest.fixture
@@ -51,28 +53,49 @@ def check_mount(system, scratch, options=()):
 
 
 def running_inside(system, pid):
-    return system.run("ps", "-o", "stat=", "-p", pid, check=False).stdout.strip()[:1] not in (b"", b"Z")
+    return system.run("ps", "-o", "stat=", "-p", pid, check=False).stdout.strip()[:1] not in (
+        b"",
+        b"Z",
+    )
 
 
 @pytest.mark.parametrize("type_", ["fuse.adlfs", "adlfs"])
 def test_mount8_mounts(system, helper, scratch, type_):
-    system.run("mount", "-v", "-t", type_, scratch / "urls.txt", scratch / "mnt",
-               "-o", f"{WORDS},allow_other,cache-dir={scratch}/cache")
+    system.run(
+        "mount",
+        "-v",
+        "-t",
+        type_,
+        scratch / "urls.txt",
+        scratch / "mnt",
+        "-o",
+        f"{WORDS},allow_other,cache-dir={scratch}/cache",
+    )
     check_mount(system, scratch, ["allow_other"])
 
 
 def test_mount8_mounts_where_no_helper_of_ours_is_installed(system, scratch):
-    system.run("mount", "-t", "fuse.adlfs", scratch / "urls.txt", scratch / "mnt",
-               "-o", f"ro,{WORDS},cache-dir={scratch}/cache")
+    system.run(
+        "mount",
+        "-t",
+        "fuse.adlfs",
+        scratch / "urls.txt",
+        scratch / "mnt",
+        "-o",
+        f"ro,{WORDS},cache-dir={scratch}/cache",
+    )
     check_mount(system, scratch)
 
 
 def test_a_line_of_fstab_mounts(system, helper, scratch):
     (scratch / "fstab").write_text(
         f"{scratch}/urls.txt {scratch}/mnt fuse.adlfs {WORDS},cache-dir={scratch}/cache,"
-        f"block-size=128K 0 0\n")
+        f"block-size=128K 0 0\n"
+    )
     system.run("mount", "-T", scratch / "fstab", scratch / "mnt")
-    again = system.run("mount", "-T", scratch / "fstab", "-o", "remount", scratch / "mnt", check=False)
+    again = system.run(
+        "mount", "-T", scratch / "fstab", "-o", "remount", scratch / "mnt", check=False
+    )
     assert again.returncode != 0 and b"unmount it first" in again.stderr
     check_mount(system, scratch)
 
@@ -81,7 +104,9 @@ def test_a_user_mounts_what_fstab_lets_users_mount(system, helper, scratch, adlf
     if b"__tsan_init" in adlfs.read_bytes():
         pytest.skip("set-user-ID mount(8) brings back the random addresses that TSan cannot have")
     fstab = scratch / "fstab"
-    fstab.write_text(f"{scratch}/urls.txt {scratch}/mnt fuse.adlfs user,noauto,cache-dir={scratch}/c 0 0\n")
+    fstab.write_text(
+        f"{scratch}/urls.txt {scratch}/mnt fuse.adlfs user,noauto,cache-dir={scratch}/c 0 0\n"
+    )
     scratch.chmod(0o755)
     os.chown(scratch / "mnt", 65534, 65534)
     (scratch / "c").mkdir(0o700)
@@ -98,13 +123,25 @@ def test_a_user_mounts_what_fstab_lets_users_mount(system, helper, scratch, adlf
     assert not system.mounted(scratch / "mnt")
 
 
-@pytest.mark.parametrize("options, told, status", [
-    ("cahce-dir=x", b"did you mean 'cache-dir'?", 1), ("block-size=5", b"block-size: '5'", 1),
-    ("ro", b"nothing.txt: No such file", 32),
-])
+@pytest.mark.parametrize(
+    "options, told, status",
+    [
+        ("cahce-dir=x", b"did you mean 'cache-dir'?", 1),
+        ("block-size=5", b"block-size: '5'", 1),
+        ("ro", b"nothing.txt: No such file", 32),
+    ],
+)
 def test_mount8_passes_on_what_is_wrong(system, helper, scratch, options, told, status):
-    answer = system.run("mount", "-t", "fuse.adlfs", scratch / "nothing.txt", scratch / "mnt",
-                        "-o", options, check=False)
+    answer = system.run(
+        "mount",
+        "-t",
+        "fuse.adlfs",
+        scratch / "nothing.txt",
+        scratch / "mnt",
+        "-o",
+        options,
+        check=False,
+    )
     assert told in answer.stderr and answer.returncode == status
     assert not system.mounted(scratch / "mnt")
 
@@ -117,14 +154,28 @@ def test_a_fake_mount_mounts_nothing_and_a_sloppy_one_takes_any_word(system, hel
     assert not system.mounted(scratch / "mnt")
 
 
-@pytest.mark.parametrize("name, kind", [("adlfs@.service", "--system"), ("adlfs-user@.service", "--user")])
+@pytest.mark.parametrize(
+    "name, kind", [("adlfs@.service", "--system"), ("adlfs-user@.service", "--user")]
+)
 def test_systemd_takes_the_units(adlfs, scratch, name, kind):
     if not shutil.which("systemd-analyze"):
         pytest.skip("systemd is not installed")
-    text = (REPOSITORY / f"contrib/systemd/{name}.in").read_text().replace("@bindir@", str(adlfs.parent))
+    text = (
+        (REPOSITORY / f"contrib/systemd/{name}.in")
+        .read_text()
+        .replace("@bindir@", str(adlfs.parent))
+    )
     (scratch / "adlfs@.service").write_text(text)
-    told = run("systemd-analyze", kind, "verify", "--man=no", "--recursive-errors=no", scratch / "adlfs@films.service",
-               env={**os.environ, "XDG_RUNTIME_DIR": str(scratch)}, check=False)
+    told = run(
+        "systemd-analyze",
+        kind,
+        "verify",
+        "--man=no",
+        "--recursive-errors=no",
+        scratch / "adlfs@films.service",
+        env={**os.environ, "XDG_RUNTIME_DIR": str(scratch)},
+        check=False,
+    )
     assert told.returncode == 0 and told.stderr == b"", told.stderr.decode()
 
 
@@ -141,8 +192,15 @@ def test_the_service_manager_is_told_how_it_goes(adlfs, fuse, scratch, start):
     point = scratch / "mnt"
     point.mkdir()
     with datagrams(scratch / "notify") as manager:
-        service = start(adlfs, "mount", "-f", f"--cache-dir={scratch}/cache", f"{NOBODY}/name", point,
-                        env={**os.environ, "NOTIFY_SOCKET": f"{scratch}/notify"})
+        service = start(
+            adlfs,
+            "mount",
+            "-f",
+            f"--cache-dir={scratch}/cache",
+            f"{NOBODY}/name",
+            point,
+            env={**os.environ, "NOTIFY_SOCKET": f"{scratch}/notify"},
+        )
         told = manager.recv(4096).decode().splitlines()
         assert os.listdir(point) == ["name"]  # when it says so, it is usable
         assert told == ["READY=1", f"STATUS=Mounted {NOBODY}/name at {point}: 1 file"]
@@ -152,9 +210,20 @@ def test_the_service_manager_is_told_how_it_goes(adlfs, fuse, scratch, start):
         assert not os.listdir(point)
 
         (scratch / "file").write_text("")
-        run(adlfs, "mount", "-f", f"--cache-dir={scratch}/file", f"{NOBODY}/name", point, check=False,
-            env={**os.environ, "NOTIFY_SOCKET": f"{scratch}/notify"})
-        assert manager.recv(4096).decode().splitlines() == ["STATUS=Failed: Not a directory", "ERRNO=20"]
+        run(
+            adlfs,
+            "mount",
+            "-f",
+            f"--cache-dir={scratch}/file",
+            f"{NOBODY}/name",
+            point,
+            check=False,
+            env={**os.environ, "NOTIFY_SOCKET": f"{scratch}/notify"},
+        )
+        assert manager.recv(4096).decode().splitlines() == [
+            "STATUS=Failed: Not a directory",
+            "ERRNO=20",
+        ]
 
 
 def journal_environment(stderr):
@@ -172,17 +241,30 @@ def test_the_journal_gets_fields(system, scratch, start, origin, foreground):
     url = origin.file("gone", 100, "status=404")
     (scratch / "urls.txt").write_text(f"{url}?token=hunter2\n")
     point = scratch / "mnt"
-    with datagrams(system.path("/run/systemd/journal/socket")) as journal, \
-            open(scratch / "stderr", "wb") as stderr:
-        process = start(*system.command("/usr/sbin/adlfs", "mount", *["-f"] * foreground,
-                                        f"--cache-dir={scratch}/cache", f"{scratch}/urls.txt", point),
-                        stderr=stderr, env=journal_environment(stderr) if foreground else None)
+    with datagrams(system.path("/run/systemd/journal/socket")) as journal, open(
+        scratch / "stderr", "wb"
+    ) as stderr:
+        process = start(
+            *system.command(
+                "/usr/sbin/adlfs",
+                "mount",
+                *["-f"] * foreground,
+                f"--cache-dir={scratch}/cache",
+                f"{scratch}/urls.txt",
+                point,
+            ),
+            stderr=stderr,
+            env=journal_environment(stderr) if foreground else None,
+        )
         told = fields(journal.recv(8192))
         assert told["MESSAGE"].startswith("mounted ")
-        about = {"SYSLOG_IDENTIFIER": "adlfs", "ADLFS_MOUNT": str(point),
-                 "ADLFS_SOURCE": f"{scratch}/urls.txt"}
+        about = {
+            "SYSLOG_IDENTIFIER": "adlfs",
+            "ADLFS_MOUNT": str(point),
+            "ADLFS_SOURCE": f"{scratch}/urls.txt",
+        }
         assert {**about, "PRIORITY": "5"}.items() <= told.items() and "ADLFS_URL" not in told
-        name, = os.listdir(system.path(point))
+        (name,) = os.listdir(system.path(point))
         with contextlib.suppress(FileNotFoundError):
             os.stat(system.path(point) / name)
         told = fields(journal.recv(8192))
@@ -196,11 +278,20 @@ def test_the_journal_gets_fields(system, scratch, start, origin, foreground):
 
 def test_a_journal_without_a_socket_gets_priorities(system, scratch, start):
     with open(scratch / "stderr", "wb") as stderr:
-        process = start(*system.command("/usr/sbin/adlfs", "mount", "-f", f"--cache-dir={scratch}/cache",
-                                        scratch / "urls.txt", scratch / "mnt"),
-                        stderr=stderr, env=journal_environment(stderr))
+        process = start(
+            *system.command(
+                "/usr/sbin/adlfs",
+                "mount",
+                "-f",
+                f"--cache-dir={scratch}/cache",
+                scratch / "urls.txt",
+                scratch / "mnt",
+            ),
+            stderr=stderr,
+            env=journal_environment(stderr),
+        )
         wait_until((scratch / "stderr").read_bytes)
         system.run("umount", scratch / "mnt")
         assert process.wait(PATIENCE) == 0
     lines = (scratch / "stderr").read_text().splitlines()
-    assert [line[:len("<5>mounted")] for line in lines] == ["<5>mounted", "<5>unmount"]
+    assert [line[: len("<5>mounted")] for line in lines] == ["<5>mounted", "<5>unmount"]

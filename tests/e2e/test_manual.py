@@ -17,7 +17,9 @@ def help_of(adlfs, *command):
 
 def commands_of(adlfs):
     """name -> what it says of itself, its help."""
-    return {name: help_of(adlfs, name) for name in re.findall(r"(?m)^  ([a-z]+) +\S", help_of(adlfs))}
+    return {
+        name: help_of(adlfs, name) for name in re.findall(r"(?m)^  ([a-z]+) +\S", help_of(adlfs))
+    }
 
 
 def helped_options(text):
@@ -25,7 +27,9 @@ def helped_options(text):
     text = re.sub(r"\n {33}", "  ", text)  # a long name stands alone
     found = {}
     for names, value, rest in re.findall(
-            r"(?m)^  (-\w(?:, --[a-z-]+)?|    --[a-z-]+)(?:[= ]((?:'[^']*'|[^\s'])+))?(?: {2,}(.*))?$", text):
+        r"(?m)^  (-\w(?:, --[a-z-]+)?|    --[a-z-]+)(?:[= ]((?:'[^']*'|[^\s'])+))?(?: {2,}(.*))?$",
+        text,
+    ):
         default = re.search(r"\[(.*)\]$", rest)
         found[names.strip()] = value, default and default[1]
     return found
@@ -36,7 +40,9 @@ def manual_sections():
     text = (MANUAL / "adlfs.1.scd").read_text()
     body = re.search(r"(?ms)^# COMMANDS\n(.*?)^# ", text)[1]
     parts = re.split(r"(?m)^## adlfs ([a-z]+) ?(.*)\n", body)[1:]
-    return {name: (synopsis, part) for name, synopsis, part in zip(parts[::3], parts[1::3], parts[2::3])}
+    return {
+        name: (synopsis, part) for name, synopsis, part in zip(parts[::3], parts[1::3], parts[2::3])
+    }
 
 
 def manual_options(text):
@@ -69,7 +75,9 @@ def test_every_option_is_in_the_manual_with_its_default_and_the_other_way_round(
         for option, (value, default) in helped.items():
             said_value, paragraph = told[option]
             assert value == said_value, f"{command} {option}"
-            assert re.search(r"Since \d+\.\d+\.\d+\.$", paragraph), f"{command} {option}: since when?"
+            assert re.search(
+                r"Since \d+\.\d+\.\d+\.$", paragraph
+            ), f"{command} {option}: since when?"
             if default and re.fullmatch(r"[\w/.]+", default):
                 assert f"Default: {plain_default(default)}." in paragraph, f"{command} {option}"
             elif default:
@@ -79,14 +87,18 @@ def test_every_option_is_in_the_manual_with_its_default_and_the_other_way_round(
 def test_the_list_s_options_are_in_the_manual_and_the_other_way_round():
     known = re.findall(r'\{"([a-z-]+)", take_\w+', (REPOSITORY / "src/options.c").read_text())
     page = (MANUAL / "adlfs-manifest.5.scd").read_text()
-    told = [name for line in re.findall(r"(?m)^(\*.*)\n\t", page) for name in re.findall(r"\*([a-z-]+)\*=", line)]
+    told = [
+        name
+        for line in re.findall(r"(?m)^(\*.*)\n\t", page)
+        for name in re.findall(r"\*([a-z-]+)\*=", line)
+    ]
     assert known and sorted(known) == sorted(told)
 
 
 def test_attributes_are_in_the_manual():
     source = (REPOSITORY / "mount/xattr.c").read_text()
     page = (MANUAL / "adlfs.1.scd").read_text().replace("\\_", "_")
-    told = page[page.index("# EXTENDED ATTRIBUTES"):page.index("# ERRORS")]
+    told = page[page.index("# EXTENDED ATTRIBUTES") : page.index("# ERRORS")]
     for name in re.findall(r'PREFIX "(\w+)"', source):
         assert f".{name}_" in told, name
 
