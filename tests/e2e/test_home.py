@@ -154,6 +154,24 @@ def test_a_fake_mount_mounts_nothing_and_a_sloppy_one_takes_any_word(system, hel
     assert not system.mounted(scratch / "mnt")
 
 
+def test_installing_puts_all_in_place(adlfs, scratch):
+    build = adlfs.parent
+    if not (build / "build.ninja").exists() or not shutil.which("scdoc"):
+        pytest.skip("not in a build directory, or without scdoc")
+    run("meson", "install", "-C", build, "--no-rebuild", "--destdir", scratch)
+    found = {os.fspath(path.relative_to(scratch)) for path in scratch.rglob("*")}
+    wanted = ["bin/adlfs", "share/man/man1/adlfs.1", "share/man/man5/adlfs-manifest.5"]
+    wanted += ["share/man/man7/adlfs-control.7", "share/man/man8/mount.fuse.adlfs.8"]
+    wanted += ["lib/systemd/system/adlfs@.service", "lib/systemd/user/adlfs@.service"]
+    if not any(name in adlfs.read_bytes() for name in (b"__asan_init", b"__tsan_init")):
+        wanted += ["share/bash-completion/completions/adlfs", "share/zsh/site-functions/_adlfs"]
+        wanted += ["share/fish/vendor_completions.d/adlfs.fish"]
+    assert {f"usr/local/{name}" for name in wanted} <= found
+    assert {"usr/sbin/mount.fuse.adlfs", "usr/sbin/mount.adlfs"} <= found
+    for path in scratch.glob("usr/local/lib/systemd/*/adlfs@.service"):
+        assert "ExecStart=/usr/local/bin/adlfs mount " in path.read_text()
+
+
 @pytest.mark.parametrize(
     "name, kind", [("adlfs@.service", "--system"), ("adlfs-user@.service", "--user")]
 )
