@@ -547,6 +547,8 @@ static int serve(struct adl_fs *fs)
         int signalled = fuse_session_loop_mt(fs->session, config);
         error = signalled < 0 ? signalled : 0;
     }
+    if (fs->options->stopping)
+        fs->options->stopping(fs->ready_ctx);
     adl_engine_stop(
         fs->engine); /* whoever waits is answered while there is a device to answer to */
     fuse_session_unmount(fs->session);
