@@ -1,7 +1,9 @@
 #include "options.h"
 
 #include "cleanup.h"
+#include "header.h"
 #include "limit.h"
+#include "secret.h"
 #include "spell.h"
 #include "text.h"
 
@@ -9,6 +11,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* DESIGN: an option is a row that says its name, what kind of value it takes and which field of
  * struct adl_options that value goes to. The command line, -o and the help text all read the same
@@ -23,7 +26,7 @@ enum kind {
     NUMBER,  /* unsigned */
     BYTES,   /* int64_t bytes, any number; K, M, G, T are powers of 1024 */
     CHOICE,  /* int: one of the row's words */
-    HEADER,  /* appended to options->headers */
+    HEADER,  /* appended to options->headers; @FILE: each of its lines */
     LIST,    /* a list of options: -o */
 };
 
@@ -108,8 +111,12 @@ static const struct option table[] = {
      NULL, AT(settings.paused), 0, 0, FLAG, ADL_FOR_MOUNT, 0},
     {"paused-reads", "wait|fail", "what reads do meanwhile",
      paused_words, AT(settings.paused_reads), 0, 0, CHOICE, ADL_FOR_MOUNT, 0},
-    {"header", "'NAME: VALUE'", "send this header too; may be repeated",
-     NULL, 0, 0, 0, HEADER, ADL_FOR_PROBE, 0},
+    {"header", "'NAME: VALUE'|@FILE", "send this header too; may be repeated",
+     NULL, 0, 0, 0, HEADER, ADL_FOR_MOUNT | ADL_FOR_PROBE, 0},
+    {"netrc", NULL, "log in as ~/.netrc says",
+     NULL, AT(netrc), 0, 0, FLAG, ADL_FOR_MOUNT | ADL_FOR_PROBE, 0},
+    {"netrc-file", "FILE", "log in as this file says",
+     NULL, AT(settings.netrc), 0, 0, PATH, ADL_FOR_MOUNT | ADL_FOR_PROBE, 0},
     {"user-agent", "TEXT", "say this in User-Agent [adlfs/" ADL_VERSION "]",
      NULL, AT(settings.user_agent), 0, 0, TEXT, ADL_FOR_MOUNT | ADL_FOR_PROBE, 0},
     {"cacert", "FILE", "trust these CA certificates [the system's]",
@@ -154,15 +161,15 @@ static const struct option table[] = {
 /* What fstab(5) and mount(8) say to every file system. They are mount(8)'s own business, or what a
  * mount of ours is anyway (read-only, no devices, no set-user-ID, no access times). */
 static const char *const standard_words[] = {
-    "defaults",   "ro",          "auto",          "noauto",  "user",    "nouser",   "users",
-    "owner",      "group",       "nofail",        "_netdev", "suid",    "nosuid",   "dev",
-    "nodev",      "noexec",      "async",         "sync",    "atime",   "noatime",  "diratime",
-    "nodiratime", "relatime",    "norelatime",    "silent",  "loud",    "lazytime", "nolazytime",
-    "comment",    "strictatime", "nostrictatime", "helper",  "uhelper", NULL};
+    "defaults",   "ro",          "auto",          "noauto",  "user",    "nouser",      "users",
+    "owner",      "group",       "nofail",        "_netdev", "suid",    "nosuid",      "dev",
+    "nodev",      "noexec",      "async",         "sync",    "atime",   "noatime",     "diratime",
+    "nodiratime", "relatime",    "norelatime",    "silent",  "loud",    "lazytime",    "nolazytime",
+    "comment",    "strictatime", "nostrictatime", "helper",  "uhelper", "nosymfollow", NULL};
 
 static bool standard_word(const char *name)
 {
-    if (strncmp(name, "x-", 2) == 0)
+    if (strncasecmp(name, "x-", 2) == 0)
         return true;
     for (const char *const *word = standard_words; *word; word++)
         if (strcmp(name, *word) == 0)
@@ -297,12 +304,36 @@ static bool find_word(const struct word *words, const char *name, int64_t *out)
     return false;
 }
 
-/* "Name: value" with a token for a name (RFC 9110 5.6.2) and nothing that ends a line. */
-static bool header_valid(const char *text)
+/* One header, of the command line or of a file. No message repeats it: it may be a password. */
+static int take_header(const struct parse *parse, const char *text)
 {
-    size_t name = strspn(text, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
-                               "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
-    return name > 0 && text[name] == ':' && !strpbrk(text, "\r\n");
+    struct adl_options *options = parse->options;
+    size_t length = strlen(text), name = adl_header_name(text, length);
+    if (!name || adl_header_has_control(text, length))
+        return wrong(parse, "%sheader: not of the form 'Name: value'", dashes(parse));
+    if (adl_header_is_own(text, name))
+        return wrong(parse, "%sheader: %.*s is adlfs's own to send", dashes(parse), (int)name,
+                     text);
+    return append(&options->headers, &options->n_headers, text);
+}
+
+/* A header in each line of a file that nobody else needs to see. */
+static int take_header_file(const struct parse *parse, const char *path)
+{
+    cleanup_free char *text = NULL;
+    int r = adl_secret_read(path, &text);
+    if (r < 0)
+        return wrong(parse, "%sheader=@%s: %s", dashes(parse), path,
+                     r == -EINVAL ? "it is no text file" : strerror(-r));
+    char *rest = own(parse->options, strlen(text));
+    if (!rest)
+        return -ENOMEM;
+    memcpy(rest, text, strlen(text));
+    explicit_bzero(text, strlen(text));
+    for (char *line; r == 0 && (line = strsep(&rest, "\r\n")) != NULL;)
+        if (*line)
+            r = take_header(parse, line);
+    return r;
 }
 
 static int set_text(const struct parse *parse, const struct option *option, const char *value)
@@ -310,11 +341,8 @@ static int set_text(const struct parse *parse, const struct option *option, cons
     struct adl_options *options = parse->options;
     if (!*value)
         return wrong(parse, "%s%s needs a value", dashes(parse), option->name);
-    if (option->kind == HEADER) {
-        if (!header_valid(value))
-            return wrong(parse, "--%s: not of the form 'Name: value'", option->name);
-        return append(&options->headers, &options->n_headers, value);
-    }
+    if (option->kind == HEADER)
+        return value[0] == '@' ? take_header_file(parse, value + 1) : take_header(parse, value);
     const char **field = (const char **)((char *)options + option->offset);
     if (option->kind == PATH)
         return make_absolute(options, value, field);
@@ -430,9 +458,14 @@ static int parse_item(const struct parse *parse, const char *item)
     cleanup_free char *name = strndup(item, length);
     if (!name)
         return -ENOMEM;
+    if (strcmp(name, "remount") == 0)
+        return wrong(parse, "it cannot be mounted again with other options: "
+                            "unmount it first, then mount it");
+    if (strcmp(name, "rw") == 0 && parse->options->from_mount)
+        return 0; /* mount(8) says so when nobody said anything */
     if (strcmp(name, "rw") == 0)
         return wrong(parse, "a mount of URLs is read-only: give 'ro' in place of 'rw'");
-    return standard_word(name) ? 0 : unknown_option(parse, item, length);
+    return standard_word(name) || parse->options->sloppy ? 0 : unknown_option(parse, item, length);
 }
 
 /* The list of -o, taken apart at its commas. */
@@ -513,6 +546,29 @@ void adl_options_init(struct adl_options *options, enum adl_option_user user)
     }
 }
 
+/* Which file --netrc means, and whether it can be read: said now, and not in a log. */
+static int find_netrc(const struct parse *parse)
+{
+    struct adl_options *options = parse->options;
+    const char *home = getenv("HOME");
+    if (options->netrc && !options->settings.netrc) {
+        if (!home || !*home)
+            return wrong(parse, "--netrc: there is no HOME; say --netrc-file=FILE");
+        size_t room = strlen(home) + sizeof("/.netrc");
+        char *path = own(options, room);
+        if (!path)
+            return -ENOMEM;
+        snprintf(path, room, "%s/.netrc", home);
+        int r = make_absolute(options, path, &options->settings.netrc);
+        if (r < 0)
+            return r;
+    }
+    const char *path = options->settings.netrc;
+    if (path && access(path, R_OK) < 0)
+        return wrong(parse, "%s: %s", path, strerror(errno));
+    return 0;
+}
+
 int adl_options_parse(struct adl_options *options, enum adl_option_user user, int argc,
                       const char *const *argv, char *why, size_t room)
 {
@@ -530,6 +586,10 @@ int adl_options_parse(struct adl_options *options, enum adl_option_user user, in
         else
             r = parse_short(&parse, argc, argv, &at);
     }
+    if (r == 0)
+        r = find_netrc(&parse);
+    options->settings.headers = options->headers;
+    options->settings.n_headers = options->n_headers;
     if (r < 0 && r != -EINVAL)
         snprintf(why, room, "%s", strerror(-r));
     return r;

@@ -42,8 +42,11 @@ struct adl_options {
     bool detach;                                    /* warm */
     unsigned jobs;                                  /* warm; 0: as many as are good */
     const char *range;                              /* warm: "A-B"; NULL: all */
+    bool netrc;                                     /* mount, probe: settings.netrc is ~/.netrc */
     bool help;
-    const char **headers; /* owned: "Name: value" each */
+    bool from_mount, sloppy; /* set before parsing: mount(8) speaks; it is not to be told of words
+                              * that nobody knows */
+    const char **headers;    /* owned: "Name: value" each; settings.headers is the same */
     size_t n_headers;
     const char **operands; /* owned */
     size_t n_operands;

@@ -6,6 +6,7 @@
 #include "store.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define ADL_REVALIDATE_NEVER (-1)
@@ -33,7 +34,10 @@ struct adl_settings {
     bool paused;                 /* begin paused */
     enum adl_paused_reads paused_reads;
     enum adl_fill fill;
-    int64_t limit_rate; /* bytes/s of all transfers together; 0: no limit */
+    int64_t limit_rate;   /* bytes/s of all transfers together; 0: no limit */
+    const char **headers; /* "Name: value" each: for the origin of the manifest's URL alone */
+    size_t n_headers;
+    const char *netrc; /* this file says who logs in where; for the same alone; NULL: none */
 };
 
 /* The defaults. */

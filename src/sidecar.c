@@ -118,6 +118,8 @@ int adl_sidecar_peek(const struct adl_store *store, const struct adl_key *key, s
     cleanup_fd int fd = openat(store->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return -errno;
+    if (!adl_store_is_ours(fd))
+        return -ENOENT;
     struct adl_map_head map;
     int r = read_head(fd, key, &map);
     if (r < 0)

@@ -48,14 +48,19 @@ void adl_store_name(const struct adl_key *key, const char *suffix, char out[ADL_
 /* The functions below may be called by any thread; a file descriptor that they give is the
  * caller's. */
 
+/* Whether a file of the directory is a regular one of this user's alone: its owner, no other name,
+ * not writable for others. */
+bool adl_store_is_ours(int fd);
+
 /* Opens KEY.map for reading and writing, making an empty one where there is none, and locks it:
  * closing gives the lock back. Who holds it may write, replace and remove KEY.map and KEY.data, and
  * nobody else may; KEY.data is to be removed before KEY.map, since with KEY.map's name goes the
  * lock. flock(2), so that two opens of one process exclude each other too. -EWOULDBLOCK when
- * somebody holds it; -errno. */
+ * somebody holds it; -errno. A KEY.map that is not this user's alone makes way for a new one. */
 int adl_store_lock(const struct adl_store *store, const struct adl_key *key, int *fd);
 
-/* Opens the existing KEY.data for reading and writing. -ENOENT where there is none, -errno. */
+/* Opens the existing KEY.data for reading and writing. -ENOENT where there is none, or none that is
+ * this user's alone; -errno. */
 int adl_store_open_data(const struct adl_store *store, const struct adl_key *key, int *fd);
 
 /* Makes a new, empty KEY.data in place of the one that is there. The lock is held. 0 or -errno. */
