@@ -231,8 +231,13 @@ static void send_out(struct adl_control *control, struct adl_client *client,
         refuse(control, client, errand, r, text ? text : "no such file");
         return;
     }
+    bool pauses = errand->order.kind == ADL_ORDER_PAUSE;
+    if (r == 0 && pauses)
+        control->engine->brake = true; /* the loop lets it go when it carries this out */
     if (r == 0)
         r = adl_engine_run(control->engine, carry_out, errand);
+    if (r < 0 && pauses)
+        control->engine->brake = false;
     if (r < 0)
         refuse(control, client, errand, r, strerror(-r));
     else

@@ -124,6 +124,7 @@ static void status(struct adl_engine *engine, struct adl_errand *errand)
 
 static void set_pause(struct adl_engine *engine, struct adl_errand *errand, bool paused)
 {
+    engine->brake = false;
     if (errand->all) {
         adl_pause_set(engine, NULL, paused);
     } else if (errand->n_entries > PAUSE_MAX) {

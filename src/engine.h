@@ -242,6 +242,9 @@ struct adl_engine {
     pthread_t thread;
     bool running;
     _Atomic bool stop;
+    /* A pause is on its way to the loop: what the network brings until then is held, so that the
+     * round which is under way is soon over. Set by any thread, cleared by the loop. */
+    _Atomic bool brake;
     _Atomic uint64_t tickets;
     pthread_mutex_t queue_lock;
     struct adl_calls queue; /* under queue_lock */

@@ -33,7 +33,13 @@ bool adl_throttle_holds(struct adl_transfer *transfer)
 {
     struct adl_engine *engine = transfer->file->engine;
     struct adl_limit *limit = &engine->limit;
-    if (!limit->rate || transfer->doomed)
+    if (transfer->doomed)
+        return false;
+    if (engine->brake) {
+        transfer->held = true;
+        return true;
+    }
+    if (!limit->rate)
         return false;
     int64_t ahead = demanded(transfer) ? limit->rate / DEMAND_SHARE : 0;
     transfer->held = !adl_limit_open(limit, adl_engine_clock(), ahead);
@@ -82,6 +88,8 @@ void adl_throttle_round(struct adl_engine *engine)
 {
     struct adl_transfer *transfer;
     int64_t ahead = engine->limit.rate / DEMAND_SHARE;
+    if (engine->brake)
+        return;
     while (adl_limit_open(&engine->limit, adl_engine_clock(), ahead) &&
            (transfer = next_held(engine, true)))
         go_on(engine, transfer);

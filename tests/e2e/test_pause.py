@@ -16,7 +16,7 @@ SIZE = 24 * MIB
 
 SLOW = "rate=1M"
 # What an origin may have given to the kernel before it hears of the pause: its own buffers.
-ON_THE_WIRE = 1 * MIB
+ON_THE_WIRE = 3 * MIB
 
 
 class Reader(threading.Thread):
