@@ -158,6 +158,9 @@ static void take(struct adl_engine *engine, struct adl_call *call)
             adl_file_call(file, call);
         return;
     case ADL_CALL_READ:
+        if (call->unreadable)
+            adl_edition_unreadable(call->handle->edition, call->offset, call->offset + call->length,
+                                   -EIO);
         set_window(call);
         adl_edition_read(call);
         return;
@@ -233,9 +236,11 @@ static void *loop(void *ctx)
     while (!engine->stop) {
         adl_http_turn(engine->http, until_due(engine));
         engine->now = adl_engine_clock();
+        adl_disk_time(engine);
         take_all(engine);
         adl_transfer_reap(engine);
         adl_fetch_round(engine);
+        adl_disk_round(engine);
         adl_transfer_reap(engine);
     }
     wind_up(engine);
@@ -251,8 +256,11 @@ static int open_store(struct adl_engine *engine)
         if (error < 0)
             return error;
     }
-    return adl_store_open(settings->cache_dir ? settings->cache_dir : path, settings->block_size,
-                          settings->allocate, engine->log, &engine->store);
+    int r = adl_store_open(settings->cache_dir ? settings->cache_dir : path, settings->block_size,
+                           settings->allocate, engine->log, &engine->store);
+    if (r == 0)
+        engine->store->overflow = &engine->overflow;
+    return r;
 }
 
 static void discard(struct adl_engine *engine)
@@ -265,6 +273,7 @@ static void discard(struct adl_engine *engine)
     adl_http_free(engine->http);
     adl_origins_free(engine->origins);
     adl_store_free(engine->store);
+    adl_overflow_free(&engine->overflow);
     pthread_mutex_destroy(&engine->queue_lock);
     pthread_mutex_destroy(&engine->known_lock);
     free(engine);
@@ -287,6 +296,7 @@ int adl_engine_new(const struct adl_settings *settings, const struct adl_manifes
     LIST_INIT(&engine->editions);
     TAILQ_INIT(&engine->doomed);
     TAILQ_INIT(&engine->queue);
+    adl_overflow_init(&engine->overflow, ADL_OVERFLOW_CELLS, log);
     pthread_mutex_init(&engine->queue_lock, NULL);
     pthread_mutex_init(&engine->known_lock, NULL);
     if (getrandom(&engine->random, sizeof(engine->random), 0) < 0 || !engine->random)

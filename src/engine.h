@@ -6,6 +6,7 @@
  *   engine.c    birth and end, the queue, the loop's rounds
  *   handle.c    the callers' side: reads that need no loop
  *   file.c      what is known of a file, and who asks
+ *   disk.c      when the disk is tried again
  *   edition.c   one version of a file as it is open: its copy, its readers
  *   fetch.c     which transfer comes next
  *   retry.c     the rate, failures, giving up
@@ -54,6 +55,7 @@ struct adl_call {
     struct adl_ahead ahead;      /* READ, AHEAD */
     bool right;                  /* VERIFIED */
     bool foreseen;               /* STAT, OPEN: nobody waits for it */
+    unsigned unreadable;         /* READ: how often the disk did not give the bytes back */
     int result;                  /* DIGESTED: of adl_digest_check() */
     struct adl_edition *edition; /* DIGESTED: with the reference that the worker held */
     union {
@@ -113,6 +115,7 @@ struct adl_transfer {
     bool answered; /* the verdict is there */
     bool doomed;   /* to be cancelled when the round is over */
     bool direct;   /* asked where an earlier redirect led */
+    bool paused;   /* a stream that nobody keeps up with, while the disk takes nothing */
     bool compare;  /* nothing pins the version: what is here already must come again */
     uint32_t mirror;
     int64_t at, end;      /* it writes [at, end) next; end INT64_MAX: to where the stream ends */
@@ -182,11 +185,15 @@ struct adl_file {
 
 struct adl_worker;
 
+/* 64 MiB: more than may be on the wire for a file when its disk fails (ON_THE_WIRE_MAX). */
+#define ADL_OVERFLOW_CELLS ((64 << 20) / ADL_CELL_SIZE)
+
 struct adl_engine {
     const struct adl_settings *settings;
     const struct adl_manifest *manifest;
     const struct adl_log *log;
     struct adl_store *store;         /* owned */
+    struct adl_overflow overflow;    /* what the disk does not take */
     struct adl_http *http;           /* owned */
     struct adl_origins *origins;     /* owned */
     struct adl_worker *worker;       /* owned */
@@ -267,6 +274,8 @@ struct adl_edition *adl_edition_ref(struct adl_edition *edition);
 void adl_edition_unref(struct adl_edition *edition);
 /* [first, end) has come: answers reads that have all their bytes now. */
 void adl_edition_arrived(struct adl_edition *edition, int64_t first, int64_t end);
+/* Some of [first, end) could not be read from its data file. */
+void adl_edition_unreadable(struct adl_edition *edition, int64_t first, int64_t end, int error);
 /* Takes a read: answers it, or lets it wait. */
 void adl_edition_read(struct adl_call *call);
 /* Compares the checksum= of the manifest, if all of it is here and that was not done. */
@@ -277,6 +286,18 @@ void adl_edition_digested(struct adl_edition *edition, int result);
 void adl_edition_sniff(struct adl_file *file, const unsigned char *bytes, size_t length);
 /* A call that waits no more: -errno, and it is freed. */
 void adl_call_fail(struct adl_call *call, int error);
+
+/* --- disk.c: the loop's */
+/* Before a round: tells the overflow what time it is. After it: what the disk did not take is
+ * written, if it is to be tried again. */
+void adl_disk_time(struct adl_engine *engine);
+void adl_disk_round(struct adl_engine *engine);
+/* How many bytes that nobody waits for may be on the wire, at most `most`. */
+int64_t adl_disk_ahead(const struct adl_edition *edition, int64_t most);
+/* Whether a stream may begin (again): while the disk takes nothing, only for who waits for it. */
+bool adl_disk_stream(struct adl_edition *edition);
+/* A stream that was held back goes on when somebody waits, or there is room. */
+void adl_disk_let_go(struct adl_transfer *transfer);
 
 /* --- fetch.c: the loop's */
 void adl_fetch_round(struct adl_engine *engine);
@@ -298,6 +319,8 @@ int adl_transfer_start(struct adl_file *file, const struct adl_question *questio
 bool adl_transfer_store(struct adl_transfer *transfer);
 /* The same where that is all that a read waits for. */
 void adl_transfer_store_awaited(struct adl_file *file);
+/* A stream that was held back goes on. Not within an event. */
+void adl_transfer_resume(struct adl_transfer *transfer);
 void adl_transfer_doom(struct adl_transfer *transfer);
 void adl_transfer_reap(struct adl_engine *engine);
 

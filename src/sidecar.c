@@ -407,6 +407,21 @@ void adl_sidecar_detach(struct adl_sidecar *sidecar)
     sidecar->fd = -1;
 }
 
+int adl_sidecar_attach(struct adl_sidecar *sidecar, int fd)
+{
+    sidecar->fd = fd;
+    int r = begin_file(sidecar);
+    if (r < 0) {
+        sidecar->fd = -1;
+        return r;
+    }
+    for (uint64_t page = 0; page < pages_of(sidecar); page++)
+        if (adl_bitmap_next_set(&sidecar->claimed, first_block(sidecar, page),
+                                first_block(sidecar, page + 1)) < first_block(sidecar, page + 1))
+            adl_bitmap_set(&sidecar->dirty, page);
+    return 0;
+}
+
 static void mark_dirty(struct adl_sidecar *sidecar, uint64_t block)
 {
     adl_bitmap_set(&sidecar->dirty, block / ADL_BLOCKS_PER_PAGE);

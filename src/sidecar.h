@@ -101,6 +101,10 @@ int adl_sidecar_new(const struct adl_store *store, const struct adl_head *head, 
  * left: nobody writes to it any more), and frees. */
 void adl_sidecar_close(struct adl_sidecar *sidecar, int data);
 
+/* One that is kept in memory only is written from now on, to `fd`, locked by the caller, taken over
+ * on success. What `fd` held is gone in any case. Owner. 0 or -errno. */
+int adl_sidecar_attach(struct adl_sidecar *sidecar, int fd);
+
 /* Goes on in memory only: gives its fd back, and the lock with it. Owner. */
 void adl_sidecar_detach(struct adl_sidecar *sidecar);
 
