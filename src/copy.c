@@ -293,18 +293,20 @@ static int make_finished(struct adl_copy *copy, const struct adl_head *head,
                          struct adl_sidecar **out)
 {
     cleanup_fd int map = -1;
-    int named = name_data(copy, &head->key, &map);
-    if (named < 0)
-        tell_private(copy->store, head, named);
-    int r = adl_sidecar_new(copy->store, head, map, out);
-    if (r < 0) {
-        if (named == 0)
+    int r = name_data(copy, &head->key, &map);
+    if (r == 0) {
+        r = adl_sidecar_new(copy->store, head, map, out);
+        if (r < 0)
             adl_store_remove(copy->store, &head->key);
-        return r;
     }
-    steal_fd(&map);
-    copy->named = named == 0;
-    return 0;
+    copy->named = r == 0;
+    if (r == 0) {
+        steal_fd(&map);
+        return 0;
+    }
+    tell_private(copy->store, head, r);
+    copy->homeless = copy->data < 0;
+    return adl_sidecar_new(copy->store, head, -1, out);
 }
 
 /* What was found by sum_up() becomes blocks; parts of others stay parts. */
