@@ -29,6 +29,7 @@ void adl_disk_round(struct adl_engine *engine)
         if (edition->copy->size >= 0 && adl_copy_complete(edition->copy))
             adl_edition_complete(edition);
     }
+    adl_evict_wrote(engine, SETTLE_MAX - budget);
     if (budget < SETTLE_MAX)
         adl_engine_flush_soon(engine);
     /* Where nothing rests, the next write tries. */

@@ -70,6 +70,8 @@ int adl_edition_open(struct adl_file *file)
     LIST_INSERT_HEAD(&file->editions, edition, link);
     LIST_INSERT_HEAD(&file->engine->editions, edition, all);
     file->edition = edition;
+    if (file->engine->store->allocate == ADL_ALLOCATE_FULL && file->size > 0)
+        adl_evict_wrote(file->engine, file->size);
     adl_file_publish(file);
     adl_edition_complete(edition); /* perhaps since before its checksum was given */
     return 0;

@@ -182,6 +182,12 @@ static void take(struct adl_engine *engine, struct adl_call *call)
     case ADL_CALL_CANCEL:
         cancel(engine, call->ticket);
         break;
+    case ADL_CALL_EVICT:
+        adl_evict_call(engine, call);
+        return;
+    case ADL_CALL_LOOKED:
+        adl_evict_looked(engine, &call->look);
+        break;
     case ADL_CALL_DIGESTED:
         adl_edition_digested(call->edition, call->result);
         break;
@@ -241,6 +247,7 @@ static void *loop(void *ctx)
         adl_transfer_reap(engine);
         adl_fetch_round(engine);
         adl_disk_round(engine);
+        adl_evict_round(engine);
         adl_transfer_reap(engine);
     }
     wind_up(engine);
@@ -266,6 +273,7 @@ static int open_store(struct adl_engine *engine)
 static void discard(struct adl_engine *engine)
 {
     adl_worker_free(engine->worker);
+    adl_worker_free(engine->keeper);
     take_all(engine); /* what the worker posted last */
     for (size_t i = 0; engine->files && i < engine->manifest->count; i++)
         adl_file_free(engine->files[i]);
@@ -296,6 +304,8 @@ int adl_engine_new(const struct adl_settings *settings, const struct adl_manifes
     LIST_INIT(&engine->editions);
     TAILQ_INIT(&engine->doomed);
     TAILQ_INIT(&engine->queue);
+    engine->evictor.quota =
+        (struct adl_quota){.most = settings->cache_max, .reserve = settings->cache_reserve};
     adl_overflow_init(&engine->overflow, ADL_OVERFLOW_CELLS, log);
     pthread_mutex_init(&engine->queue_lock, NULL);
     pthread_mutex_init(&engine->known_lock, NULL);
@@ -306,7 +316,8 @@ int adl_engine_new(const struct adl_settings *settings, const struct adl_manifes
     engine->files = calloc(manifest->count ? manifest->count : 1, sizeof(*engine->files));
     engine->origins = adl_origins_new(settings->origin_connections);
     engine->worker = adl_worker_new(engine);
-    if (!engine->files || !engine->origins || !engine->worker)
+    engine->keeper = adl_worker_new(engine);
+    if (!engine->files || !engine->origins || !engine->worker || !engine->keeper)
         goto fail;
     error = open_store(engine);
     if (error < 0)
@@ -334,6 +345,8 @@ void adl_engine_stop(struct adl_engine *engine)
     engine->stop = true;
     adl_http_wake(engine->http);
     pthread_join(engine->thread, NULL);
+    adl_worker_free(steal_pointer(engine->keeper));
+    take_all(engine); /* what it had to do is answered */
 }
 
 void adl_engine_free(struct adl_engine *engine)

@@ -7,6 +7,7 @@
  *   handle.c    the callers' side: reads that need no loop
  *   file.c      what is known of a file, and who asks
  *   disk.c      when the disk is tried again
+ *   evict.c     keeping the cache within its limits
  *   edition.c   one version of a file as it is open: its copy, its readers
  *   fetch.c     which transfer comes next
  *   retry.c     the rate, failures, giving up
@@ -16,6 +17,7 @@
 
 #include "body.h"
 #include "copy.h"
+#include "evict.h"
 #include "file.h"
 #include "http.h"
 #include "origin.h"
@@ -42,6 +44,8 @@ enum adl_call_kind {
     ADL_CALL_CANCEL,
     ADL_CALL_REPORT,
     ADL_CALL_DIGESTED, /* from the worker: a whole-file checksum was compared */
+    ADL_CALL_EVICT,    /* one entry, for who asks; and from the keeper, when that was done */
+    ADL_CALL_LOOKED,   /* from the keeper: it has looked over the cache */
 };
 
 /* Something asked of the loop. Owned by whoever holds it: the queue, then the loop. */
@@ -56,13 +60,18 @@ struct adl_call {
     bool right;                  /* VERIFIED */
     bool foreseen;               /* STAT, OPEN: nobody waits for it */
     unsigned unreadable;         /* READ: how often the disk did not give the bytes back */
-    int result;                  /* DIGESTED: of adl_digest_check() */
+    int result;                  /* DIGESTED: of adl_digest_check(); EVICT: of the keeper */
+    int64_t freed;               /* EVICT: bytes of disk */
+    struct adl_look look;        /* LOOKED */
+    struct adl_key key;          /* EVICT */
+    bool carried_out;            /* EVICT: the keeper is done with it */
     struct adl_edition *edition; /* DIGESTED: with the reference that the worker held */
     union {
         adl_stat_fn *stat;
         adl_open_fn *open;
         adl_read_fn *read;
         adl_report_fn *report;
+        adl_evict_fn *evict;
     } done;
     void *ctx;
     /* the loop's */
@@ -196,7 +205,9 @@ struct adl_engine {
     struct adl_overflow overflow;    /* what the disk does not take */
     struct adl_http *http;           /* owned */
     struct adl_origins *origins;     /* owned */
-    struct adl_worker *worker;       /* owned */
+    struct adl_worker *worker;       /* owned: sums files */
+    struct adl_worker *keeper;       /* owned: looks after the cache directory */
+    struct adl_evictor evictor;      /* when it does */
     struct adl_file *_Atomic *files; /* owned, one an entry, NULL until touched. Set by the loop,
                                         read by any thread */
     TAILQ_HEAD(, adl_file) busy;
@@ -299,8 +310,19 @@ bool adl_disk_stream(struct adl_edition *edition);
 /* A stream that was held back goes on when somebody waits, or there is room. */
 void adl_disk_let_go(struct adl_transfer *transfer);
 
+/* --- evict.c: the loop's */
+/* After a round: has the cache looked over when it is due. */
+void adl_evict_round(struct adl_engine *engine);
+/* So many bytes more may be on the disk than when it was looked over. */
+void adl_evict_wrote(struct adl_engine *engine, int64_t bytes);
+void adl_evict_looked(struct adl_engine *engine, const struct adl_look *look);
+/* An entry is to go: asks the keeper, or answers. Takes the call. */
+void adl_evict_call(struct adl_engine *engine, struct adl_call *call);
+
 /* --- fetch.c: the loop's */
 void adl_fetch_round(struct adl_engine *engine);
+/* Closes copies that are kept open though nobody reads them. */
+void adl_fetch_unrest(struct adl_engine *engine);
 /* Of the mirror to ask next; NULL only without memory. */
 struct adl_origin *adl_fetch_origin(struct adl_file *file);
 
@@ -327,6 +349,8 @@ void adl_transfer_reap(struct adl_engine *engine);
 /* --- worker.c */
 struct adl_worker *adl_worker_new(struct adl_engine *engine);
 void adl_worker_free(struct adl_worker *worker); /* stops what it does */
+/* Carries out an EVICT or a LOOKED call, and posts it. 0 or -ENOMEM. */
+int adl_worker_keep(struct adl_worker *worker, struct adl_call *call);
 /* Takes one reference of the edition. 0 or -ENOMEM. */
 int adl_worker_digest(struct adl_worker *worker, struct adl_edition *edition,
                       const struct adl_digest *digest);

@@ -417,13 +417,8 @@ static void leave(struct adl_file *file)
             adl_transfer_doom(transfer);
 }
 
-static void rest(struct adl_file *file)
+static void unrest_oldest(struct adl_engine *engine)
 {
-    struct adl_engine *engine = file->engine;
-    file->is_resting = true;
-    TAILQ_INSERT_TAIL(&engine->resting, file, busy);
-    if (++engine->n_resting <= RESTING_MAX)
-        return;
     struct adl_file *oldest = TAILQ_FIRST(&engine->resting);
     TAILQ_REMOVE(&engine->resting, oldest, busy);
     engine->n_resting--;
@@ -431,6 +426,21 @@ static void rest(struct adl_file *file)
     adl_edition_unref(steal_pointer(oldest->edition));
     oldest->version++; /* what comes in its place need not be the same bytes */
     adl_file_publish(oldest);
+}
+
+static void rest(struct adl_file *file)
+{
+    struct adl_engine *engine = file->engine;
+    file->is_resting = true;
+    TAILQ_INSERT_TAIL(&engine->resting, file, busy);
+    if (++engine->n_resting > RESTING_MAX)
+        unrest_oldest(engine);
+}
+
+void adl_fetch_unrest(struct adl_engine *engine)
+{
+    while (!TAILQ_EMPTY(&engine->resting))
+        unrest_oldest(engine);
 }
 
 static bool wants_ahead(const struct adl_file *file)

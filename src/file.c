@@ -369,6 +369,9 @@ void adl_call_fail(struct adl_call *call, int error)
     case ADL_CALL_REPORT:
         call->done.report(call->ctx, NULL);
         break;
+    case ADL_CALL_EVICT:
+        call->done.evict(call->ctx, error, 0);
+        break;
     default:
         break;
     }

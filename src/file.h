@@ -92,6 +92,12 @@ typedef int adl_read_fn(void *ctx, int error, int fd, int64_t offset, size_t len
 void adl_file_read(struct adl_handle *handle, uint64_t ticket, int64_t offset, size_t length,
                    adl_read_fn *done, void *ctx);
 
+/* Takes what is cached of a file out of the cache, whole, unless somebody has it open. error: 0;
+ * -EBUSY, it is open, here or in another process; -ENOENT, nothing was cached; -errno. Any thread.
+ */
+typedef void adl_evict_fn(void *ctx, int error, int64_t freed); /* bytes of disk */
+void adl_file_evict(struct adl_engine *engine, uint32_t entry, adl_evict_fn *done, void *ctx);
+
 /* Everything that can be told of a file; see the fields. */
 struct adl_report {
     const char *url;       /* redacted */

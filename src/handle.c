@@ -121,6 +121,13 @@ void adl_file_report(struct adl_engine *engine, uint32_t entry, adl_report_fn *d
         done(ctx, NULL);
 }
 
+void adl_file_evict(struct adl_engine *engine, uint32_t entry, adl_evict_fn *done, void *ctx)
+{
+    struct adl_call call = {.kind = ADL_CALL_EVICT, .entry = entry, .done.evict = done, .ctx = ctx};
+    if (!post(engine, &call))
+        done(ctx, -ENOMEM, 0);
+}
+
 void adl_file_release(struct adl_handle *handle)
 {
     /* The kernel sends no release before every read is answered, but that is an order that only it

@@ -262,6 +262,7 @@ static bool same_as_before(struct adl_transfer *transfer, const unsigned char *b
 static void note_written(struct adl_engine *engine, int64_t bytes)
 {
     engine->unrecorded += bytes;
+    adl_evict_wrote(engine, bytes);
     adl_engine_flush_soon(engine);
     if (engine->unrecorded >= FLUSH_BYTES)
         engine->flush_at = engine->now;
