@@ -298,7 +298,7 @@ int adl_engine_new(const struct adl_settings *settings, const struct adl_manifes
                                   .log = log,
                                   .now = adl_engine_clock(),
                                   .flush_at = INT64_MAX,
-                                  .wake_at = INT64_MAX};
+                                  .wake_at = 0}; /* the first round is now */
     TAILQ_INIT(&engine->busy);
     TAILQ_INIT(&engine->resting);
     LIST_INIT(&engine->editions);
