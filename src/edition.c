@@ -77,6 +77,22 @@ int adl_edition_open(struct adl_file *file)
     return 0;
 }
 
+int64_t adl_edition_cached(const struct adl_file *file)
+{
+    struct adl_head want, head;
+    int64_t bytes;
+    if (file->edition)
+        return adl_copy_bytes(file->edition->copy);
+    if (!file->known || file->size <= 0)
+        return 0;
+    adl_file_head(file, &want);
+    if (!resumable(file, &want) ||
+        adl_sidecar_survey(file->engine->store, &want.key, &head, &bytes) < 0 ||
+        !adl_head_same(&head, &want))
+        return 0;
+    return bytes;
+}
+
 struct adl_edition *adl_edition_ref(struct adl_edition *edition)
 {
     edition->refs++;

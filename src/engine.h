@@ -281,6 +281,9 @@ bool adl_file_unchecked(struct adl_file *file);
 
 /* --- edition.c: the loop's */
 int adl_edition_open(struct adl_file *file); /* makes file->edition; 0 or -errno */
+/* Bytes of the file that are here; of one that nobody has open, what an earlier reader left that
+ * can be taken up. To ask is not to use it. */
+int64_t adl_edition_cached(const struct adl_file *file);
 struct adl_edition *adl_edition_ref(struct adl_edition *edition);
 void adl_edition_unref(struct adl_edition *edition);
 /* [first, end) has come: answers reads that have all their bytes now. */

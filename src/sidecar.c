@@ -245,6 +245,14 @@ static int64_t claimed_bytes(const struct adl_sidecar *sidecar)
     return bytes;
 }
 
+static bool data_size_is(const struct adl_store *store, const struct adl_key *key, int64_t size)
+{
+    char name[ADL_NAME_ROOM];
+    struct stat st;
+    adl_store_name(key, ".data", name);
+    return fstatat(store->dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size == size;
+}
+
 int adl_sidecar_survey(const struct adl_store *store, const struct adl_key *key,
                        struct adl_head *out, int64_t *claimed)
 {
@@ -259,7 +267,7 @@ int adl_sidecar_survey(const struct adl_store *store, const struct adl_key *key,
     sidecar->random = map.random;
     sidecar->fd = steal_fd(&fd);
     read_pages(sidecar);
-    *claimed = claimed_bytes(sidecar);
+    *claimed = data_size_is(store, key, map.head.size) ? claimed_bytes(sidecar) : 0;
     *out = map.head;
     release(sidecar);
     return 0;

@@ -75,8 +75,8 @@ uint64_t adl_head_blocks(const struct adl_head *head);
 int adl_sidecar_peek(const struct adl_store *store, const struct adl_key *key,
                      struct adl_head *out);
 
-/* The same, and how many bytes of the file are claimed; without the lock, so that it need not be so
- * any more. -ENOMEM too. */
+/* The same, and how many bytes of the data file are claimed, which is no use of it (inventory.h);
+ * without the lock, so that it need not be so any more. -ENOMEM too. */
 int adl_sidecar_survey(const struct adl_store *store, const struct adl_key *key,
                        struct adl_head *out, int64_t *claimed);
 
