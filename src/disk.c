@@ -17,7 +17,7 @@ void adl_disk_round(struct adl_engine *engine)
 {
     struct adl_overflow *overflow = &engine->overflow;
     struct adl_edition *edition;
-    int64_t budget = SETTLE_MAX;
+    int64_t most = adl_evict_room(engine, SETTLE_MAX), budget = most;
     adl_disk_time(engine);
     if (!adl_overflow_failing(overflow) && TAILQ_EMPTY(&overflow->fresh) &&
         TAILQ_EMPTY(&overflow->shown))
@@ -29,11 +29,11 @@ void adl_disk_round(struct adl_engine *engine)
         if (edition->copy->size >= 0 && adl_copy_complete(edition->copy))
             adl_edition_complete(edition);
     }
-    adl_evict_wrote(engine, SETTLE_MAX - budget);
-    if (budget < SETTLE_MAX)
+    adl_evict_wrote(engine, most - budget);
+    if (budget < most)
         adl_engine_flush_soon(engine);
     /* Where nothing rests, the next write tries. */
-    if (budget <= 0)
+    if (budget <= 0 && most > 0)
         adl_engine_wake_at(engine, engine->now);
     else if (adl_overflow_resting(overflow))
         adl_engine_wake_at(engine, adl_overflow_retry_at(overflow));

@@ -318,6 +318,8 @@ void adl_disk_let_go(struct adl_transfer *transfer);
 void adl_evict_round(struct adl_engine *engine);
 /* So many bytes more may be on the disk than when it was looked over. */
 void adl_evict_wrote(struct adl_engine *engine, int64_t bytes);
+/* How many of `most` bytes there is room for, as far as can be told; may be below 0. */
+int64_t adl_evict_room(const struct adl_engine *engine, int64_t most);
 void adl_evict_looked(struct adl_engine *engine, const struct adl_look *look);
 /* An entry is to go: asks the keeper, or answers. Takes the call. */
 void adl_evict_call(struct adl_engine *engine, struct adl_call *call);

@@ -77,6 +77,15 @@ static bool may_be_over(const struct adl_engine *engine)
            disk.f_blocks > 0 && (int64_t)(disk.f_bavail * disk.f_frsize) < quota->reserve;
 }
 
+int64_t adl_evict_room(const struct adl_engine *engine, int64_t most)
+{
+    const struct adl_evictor *evictor = &engine->evictor;
+    if (evictor->quota.most <= 0)
+        return most;
+    int64_t room = evictor->quota.most - evictor->allocated - evictor->wrote;
+    return room < most ? room : most;
+}
+
 static void look(struct adl_engine *engine)
 {
     struct adl_evictor *evictor = &engine->evictor;
@@ -97,8 +106,10 @@ void adl_evict_round(struct adl_engine *engine)
     struct adl_evictor *evictor = &engine->evictor;
     if (!adl_quota_set(&evictor->quota))
         return;
-    bool over = may_be_over(engine);
+    bool over = may_be_over(engine), was_shut = engine->overflow.shut;
     engine->overflow.shut = over || evictor->is_full;
+    if (was_shut && !engine->overflow.shut)
+        adl_engine_wake_at(engine, engine->now); /* what waits for the disk can go there */
     if (evictor->looking)
         return;
     int64_t due = over && !evictor->is_full ? evictor->not_before : evictor->look_at;

@@ -39,9 +39,10 @@ def test_what_was_used_least_recently_goes_first_also_after_a_restart(mount, ori
     m = mount(urls, "--revalidate=never", cache=cache)
     fill(m, names, size)
     m.umount()
-    stamps = {path.name: path.stat() for path in m.files(".map")}
-    for order, path in enumerate(sorted(m.files(".map"), key=lambda path: stamps[path.name].st_mtime_ns)):
-        os.utime(path, (1000 + order, 1000 + order))
+    for path in m.files(".map"):  # exactly so, whatever the file system's clock is like
+        url = path.read_bytes()[280:280 + 2048].rstrip(b"\0").decode()
+        used = 1000 + names.index(url.rsplit("/", 1)[1])
+        os.utime(path, (used, used))
     m = mount(urls, "--revalidate=never", "--cache-max=4M", cache=cache)
     wait_until(lambda: taken(cache) <= 4 * MIB)
     for url in urls:
@@ -89,10 +90,8 @@ def test_what_is_open_stays_and_the_rest_is_read_past_the_cache(mount, origin, s
         assert fetched(origin.stats(urls[0])) < 1.2 * size
         assert taken(cache) < 16 * MIB
         wait_until(lambda: "all of it is in use" in m.log())
-        held = m.files(".data")
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         assert file.read(MIB) == content("open", 0, MIB)
-    assert held
     wait_until(lambda: taken(cache) <= 8 * MIB, what="room once it is closed")
 
 
@@ -119,7 +118,6 @@ def test_what_another_mount_has_open_is_left_alone(mount, origin, scratch):
     first = mount(urls, "--revalidate=never", cache=cache)
     fill(first, ["held", "gone"], size)
     with open(first / "held", "rb") as file:
-        wait_until(lambda: first.process.poll() is None)
         second = mount(urls, "--revalidate=never", "--cache-max=1M", cache=cache)
         wait_until(lambda: len(first.files(".data")) == 1)
         assert same_content(second / "gone", "gone", size)
