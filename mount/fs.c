@@ -7,9 +7,11 @@
 #include "reply.h"
 #include "xattr.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fuse_lowlevel.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +38,7 @@
 #define XATTR_ROOM 4096
 
 struct adl_fs {
+    struct adl_backing backing; /* first: see backing.h */
     const struct adl_fs_options *options;
     struct adl_engine *engine;
     const struct adl_manifest *manifest;
@@ -51,6 +54,8 @@ struct adl_fs {
     void (*ready)(void *ctx);
     void *ready_ctx;
 };
+static_assert(offsetof(struct adl_fs, backing) == 0,
+              "the hooks take the session's userdata for it");
 
 static uint32_t number_of(fuse_ino_t ino)
 {
@@ -301,17 +306,17 @@ static void on_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *in
     foresee_stats(fs, number_of(ino), true);
 }
 
-/* Tells the kernel how the handle is read. 0 or -errno. */
-static int fill_open(struct pending *pending, struct adl_handle *handle)
+/* Tells the kernel how the handle is read. Returns what fuse_reply_open() does. */
+static int reply_open(const struct pending *pending, struct adl_handle *handle, int backing)
 {
-    const struct adl_fs *fs = fs_of(pending->req);
-    const struct adl_node *node = adl_tree_node(fs->tree, number_of(pending->ino));
-    pending->info.fh = (uint64_t)(uintptr_t)handle;
-    pending->info.direct_io = adl_handle_direct(handle);
+    struct fuse_file_info info = pending->info;
+    info.fh = (uint64_t)(uintptr_t)handle;
+    if (backing)
+        return adl_backing_reply_open(pending->req, &info, backing);
+    info.direct_io = adl_handle_direct(handle);
     /* A version's bytes never change: pages of an earlier open are as good as new. */
-    pending->info.keep_cache = !pending->info.direct_io;
-    return adl_passthrough_open(fs->passthrough, pending->ino, node->name,
-                                adl_handle_complete(handle), &pending->info);
+    info.keep_cache = !info.direct_io;
+    return fuse_reply_open(pending->req, &info);
 }
 
 /* In this order: the kernel must not be left with a data file that the engine closed. */
@@ -326,11 +331,17 @@ static void open_done(void *ctx, int error, struct adl_handle *handle, const str
     (void)attr;
     struct pending *pending = ctx;
     struct adl_fs *fs = fs_of(pending->req);
-    if (error == 0 && (error = fill_open(pending, handle)) < 0)
-        adl_file_release(handle);
+    int backing = 0;
+    if (error == 0) {
+        const struct adl_node *node = adl_tree_node(fs->tree, number_of(pending->ino));
+        error = adl_passthrough_open(fs->passthrough, pending->ino, node->name,
+                                     adl_handle_complete(handle), &backing);
+        if (error < 0)
+            adl_file_release(handle);
+    }
     if (error < 0)
         fuse_reply_err(pending->req, -error);
-    else if (fuse_reply_open(pending->req, &pending->info) == -ENOENT)
+    else if (reply_open(pending, handle, backing) == -ENOENT)
         close_handle(fs, pending->ino, handle); /* interrupted: no release will come */
     free(pending);
 }
@@ -475,8 +486,7 @@ static void on_init(void *ctx, struct fuse_conn_info *conn)
     conn->max_background = 64;
     conn->congestion_threshold = 48;
     conn->time_gran = 1000000000; /* HTTP dates are seconds */
-    adl_passthrough_init(fs->passthrough, conn, fuse_session_fd(fs->session),
-                         adl_engine_directory(fs->engine));
+    adl_passthrough_init(fs->passthrough, conn, adl_engine_directory(fs->engine));
 }
 
 static const struct fuse_lowlevel_ops operations = {
@@ -526,7 +536,9 @@ static int serve(struct adl_fs *fs)
     struct fuse_loop_config *config = fuse_loop_cfg_create();
     if (!config)
         return -ENOMEM;
-    int error = -pthread_create(&greeter, NULL, greet, fs);
+    int error = adl_backing_attach(&fs->backing, fs->session);
+    if (error == 0)
+        error = -pthread_create(&greeter, NULL, greet, fs);
     bool greeted = error == 0;
     if (greeted) {
         int signalled = fuse_session_loop_mt(fs->session, config);
@@ -596,7 +608,7 @@ int adl_fs_run(const struct adl_fs_options *options, struct adl_engine *engine,
                         .born = time(NULL),
                         .ready = ready,
                         .ready_ctx = ctx};
-    int error = adl_passthrough_new(log, &fs.passthrough);
+    int error = adl_passthrough_new(&fs.backing, log, &fs.passthrough);
     if (error < 0)
         return error;
     fs.foresight = adl_foresight_new(tree);

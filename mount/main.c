@@ -1,5 +1,7 @@
+#include "cleanup.h"
 #include "commands.h"
 #include "options.h"
+#include "secret.h"
 #include "spell.h"
 
 #include <fcntl.h>
@@ -87,7 +89,9 @@ static int unknown_command(const char *name)
     for (size_t i = 0; i < N_COMMANDS; i++)
         names[i + 4] = commands[i]->name;
     const char *nearest = adl_spell_nearest(name, names);
-    fprintf(stderr, "adlfs: there is no %s '%s'", name[0] == '-' ? "option" : "command", name);
+    cleanup_free char *shown = adl_secret_shown("", name);
+    fprintf(stderr, "adlfs: there is no %s '%s'", name[0] == '-' ? "option" : "command",
+            shown ? shown : "");
     if (nearest)
         fprintf(stderr, "; did you mean '%s'?", nearest);
     fputc('\n', stderr);
@@ -139,7 +143,13 @@ static int flush_output(int status)
 
 int main(int argc, char **argv)
 {
+    adl_secret_keep();
+    argv = adl_secret_take(argc, argv);
     fill_standard_streams();
+    if (!argv) {
+        fputs("adlfs: out of memory\n", stderr);
+        return ADL_EXIT_FAILED;
+    }
     if (argc < 2) {
         fputs("adlfs: no command given\n", stderr);
         return usage_error(NULL);

@@ -1,12 +1,15 @@
 #include "options.h"
 
 #include "cleanup.h"
+#include "header.h"
+#include "secret.h"
 #include "spell.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* DESIGN: an option is a row that says its name, what kind of value it takes and which field of
  * struct adl_options that value goes to. The command line, -o and the help text all read the same
@@ -21,7 +24,7 @@ enum kind {
     SECONDS, /* int64_t; s, m, h, d are understood */
     NUMBER,  /* unsigned */
     CHOICE,  /* int: one of the row's words */
-    HEADER,  /* appended to options->headers */
+    HEADER,  /* appended to options->headers; @FILE: each of its lines */
     LIST,    /* a list of options: -o */
 };
 
@@ -88,8 +91,12 @@ static const struct option table[] = {
      NULL, AT(settings.origin_connections), 1, 64, NUMBER, ADL_FOR_MOUNT, 0},
     {"max-connections", "N", "at most so many in all",
      NULL, AT(settings.connections), 1, 256, NUMBER, ADL_FOR_MOUNT, 0},
-    {"header", "'NAME: VALUE'", "send this header too; may be repeated",
-     NULL, 0, 0, 0, HEADER, ADL_FOR_PROBE, 0},
+    {"header", "'NAME: VALUE'|@FILE", "send this header too; may be repeated",
+     NULL, 0, 0, 0, HEADER, ADL_FOR_MOUNT | ADL_FOR_PROBE, 0},
+    {"netrc", NULL, "log in as ~/.netrc says",
+     NULL, AT(netrc), 0, 0, FLAG, ADL_FOR_MOUNT | ADL_FOR_PROBE, 0},
+    {"netrc-file", "FILE", "log in as this file says",
+     NULL, AT(settings.netrc), 0, 0, PATH, ADL_FOR_MOUNT | ADL_FOR_PROBE, 0},
     {"user-agent", "TEXT", "say this in User-Agent [adlfs/" ADL_VERSION "]",
      NULL, AT(settings.user_agent), 0, 0, TEXT, ADL_FOR_MOUNT | ADL_FOR_PROBE, 0},
     {"cacert", "FILE", "trust these CA certificates [the system's]",
@@ -256,12 +263,36 @@ static bool find_word(const struct word *words, const char *name, int64_t *out)
     return false;
 }
 
-/* "Name: value" with a token for a name (RFC 9110 5.6.2) and nothing that ends a line. */
-static bool header_valid(const char *text)
+/* One header, of the command line or of a file. No message repeats it: it may be a password. */
+static int take_header(const struct parse *parse, const char *text)
 {
-    size_t name = strspn(text, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
-                               "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
-    return name > 0 && text[name] == ':' && !strpbrk(text, "\r\n");
+    struct adl_options *options = parse->options;
+    size_t length = strlen(text), name = adl_header_name(text, length);
+    if (!name || adl_header_has_control(text, length))
+        return wrong(parse, "%sheader: not of the form 'Name: value'", dashes(parse));
+    if (adl_header_is_own(text, name))
+        return wrong(parse, "%sheader: %.*s is adlfs's own to send", dashes(parse), (int)name,
+                     text);
+    return append(&options->headers, &options->n_headers, text);
+}
+
+/* A header in each line of a file that nobody else needs to see. */
+static int take_header_file(const struct parse *parse, const char *path)
+{
+    cleanup_free char *text = NULL;
+    int r = adl_secret_read(path, &text);
+    if (r < 0)
+        return wrong(parse, "%sheader=@%s: %s", dashes(parse), path,
+                     r == -EINVAL ? "it is no text file" : strerror(-r));
+    char *rest = own(parse->options, strlen(text));
+    if (!rest)
+        return -ENOMEM;
+    memcpy(rest, text, strlen(text));
+    explicit_bzero(text, strlen(text));
+    for (char *line; r == 0 && (line = strsep(&rest, "\r\n")) != NULL;)
+        if (*line)
+            r = take_header(parse, line);
+    return r;
 }
 
 static int set_text(const struct parse *parse, const struct option *option, const char *value)
@@ -269,11 +300,8 @@ static int set_text(const struct parse *parse, const struct option *option, cons
     struct adl_options *options = parse->options;
     if (!*value)
         return wrong(parse, "%s%s needs a value", dashes(parse), option->name);
-    if (option->kind == HEADER) {
-        if (!header_valid(value))
-            return wrong(parse, "--%s: not of the form 'Name: value'", option->name);
-        return append(&options->headers, &options->n_headers, value);
-    }
+    if (option->kind == HEADER)
+        return value[0] == '@' ? take_header_file(parse, value + 1) : take_header(parse, value);
     const char **field = (const char **)((char *)options + option->offset);
     if (option->kind == PATH)
         return make_absolute(options, value, field);
@@ -471,6 +499,29 @@ void adl_options_init(struct adl_options *options, enum adl_option_user user)
     }
 }
 
+/* Which file --netrc means, and whether it can be read: said now, and not in a log. */
+static int find_netrc(const struct parse *parse)
+{
+    struct adl_options *options = parse->options;
+    const char *home = getenv("HOME");
+    if (options->netrc && !options->settings.netrc) {
+        if (!home || !*home)
+            return wrong(parse, "--netrc: there is no HOME; say --netrc-file=FILE");
+        size_t room = strlen(home) + sizeof("/.netrc");
+        char *path = own(options, room);
+        if (!path)
+            return -ENOMEM;
+        snprintf(path, room, "%s/.netrc", home);
+        int r = make_absolute(options, path, &options->settings.netrc);
+        if (r < 0)
+            return r;
+    }
+    const char *path = options->settings.netrc;
+    if (path && access(path, R_OK) < 0)
+        return wrong(parse, "%s: %s", path, strerror(errno));
+    return 0;
+}
+
 int adl_options_parse(struct adl_options *options, enum adl_option_user user, int argc,
                       const char *const *argv, char *why, size_t room)
 {
@@ -488,6 +539,10 @@ int adl_options_parse(struct adl_options *options, enum adl_option_user user, in
         else
             r = parse_short(&parse, argc, argv, &at);
     }
+    if (r == 0)
+        r = find_netrc(&parse);
+    options->settings.headers = options->headers;
+    options->settings.n_headers = options->n_headers;
     if (r < 0 && r != -EINVAL)
         snprintf(why, room, "%s", strerror(-r));
     return r;

@@ -26,8 +26,9 @@ struct adl_options {
     bool allow_other, exec, keep_going, foreground; /* mount */
     bool lazy;                                      /* umount */
     bool json;                                      /* probe */
+    bool netrc;                                     /* mount, probe: settings.netrc is ~/.netrc */
     bool help;
-    const char **headers; /* owned: "Name: value" each */
+    const char **headers; /* owned: "Name: value" each; settings.headers is the same */
     size_t n_headers;
     const char **operands; /* owned */
     size_t n_operands;

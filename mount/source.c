@@ -35,7 +35,7 @@ bool adl_source_is_url(const char *text)
 
 static char *name_of(const char *text)
 {
-    if (adl_source_is_url(text))
+    if (strstr(text, "://")) /* a URL, or one that is spelt wrongly */
         return adl_url_redact(text);
     if (strcmp(text, "-") == 0)
         return strdup("<stdin>");

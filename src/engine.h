@@ -10,6 +10,7 @@
  *   evict.c     keeping the cache within its limits
  *   edition.c   one version of a file as it is open: its copy, its readers
  *   fetch.c     which transfer comes next
+ *   early.c     the first block of a far origin in two parts
  *   retry.c     the rate, failures, giving up
  *   transfer.c  one GET from start to end */
 #ifndef ADL_ENGINE_H
@@ -121,6 +122,7 @@ struct adl_transfer {
     struct adl_run run;
     bool kept;     /* its body belongs into the copy */
     bool probe;    /* answers whoever asks */
+    bool early;    /* one of the first block's two parts: see early.c */
     bool answered; /* the verdict is there */
     bool doomed;   /* to be cancelled when the round is over */
     bool direct;   /* asked where an earlier redirect led */
@@ -330,6 +332,14 @@ void adl_fetch_round(struct adl_engine *engine);
 void adl_fetch_unrest(struct adl_engine *engine);
 /* Of the mirror to ask next; NULL only without memory. */
 struct adl_origin *adl_fetch_origin(struct adl_file *file);
+
+/* --- early.c: the loop's */
+/* How much a probe for somebody who opens a file asks for, bytes: the first block, or less of it
+ * where adl_early_start() is to ask for the rest at the same time. */
+int64_t adl_early_length(struct adl_file *file);
+void adl_early_start(struct adl_file *file);
+/* One of the parts was answered: the other becomes one of the file's ranges, or goes. */
+void adl_early_adopt(struct adl_file *file);
 
 /* --- retry.c: the loop's */
 /* What the transfer's end means for its file and its origin. */

@@ -178,7 +178,7 @@ static void end_trial(struct adl_pace *pace, const struct adl_link *link, int64_
 bool adl_pace_turn(struct adl_pace *pace, const struct adl_link *link, bool full)
 {
     int64_t took = link->now - pace->since;
-    if (!full || link->now < pace->settled_at) {
+    if (!full || !pace->since || link->now < pace->settled_at) {
         begin_epoch(pace, link->now);
         return false;
     }

@@ -6,6 +6,7 @@
 #include "store.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define ADL_REVALIDATE_NEVER (-1)
@@ -26,6 +27,9 @@ struct adl_settings {
     const char *user_agent;      /* NULL: "adlfs/VERSION" */
     const char *ca_file;         /* NULL: the system's */
     bool insecure;               /* do not check certificates */
+    const char **headers; /* "Name: value" each: for the origin of the manifest's URL alone */
+    size_t n_headers;
+    const char *netrc; /* this file says who logs in where; for the same alone; NULL: none */
 };
 
 /* The defaults. */

@@ -118,6 +118,10 @@ static int open_map(const struct adl_store *store, const struct adl_key *key, in
     int fd = openat(store->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return -errno;
+    if (!adl_store_is_ours(fd)) {
+        close(fd);
+        return -ENOENT;
+    }
     *out = fd;
     return 0;
 }

@@ -180,6 +180,16 @@ static bool still_named(const struct adl_store *store, const char *name, int fd)
            mine.st_dev == named.st_dev && mine.st_ino == named.st_ino;
 }
 
+/* While a directory could be written to by others, or by way of a backup made of links, it may have
+ * got a file that somebody else can still change behind our back, or that is of another place, too.
+ */
+bool adl_store_is_ours(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+           st.st_nlink <= 1 && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
 int adl_store_lock_held(const struct adl_store *store, const struct adl_key *key, int *fd)
 {
     char name[ADL_NAME_ROOM];
@@ -191,10 +201,14 @@ int adl_store_lock_held(const struct adl_store *store, const struct adl_key *key
             return -errno;
         if (flock(map, LOCK_EX | LOCK_NB) < 0)
             return -errno;
-        if (still_named(store, name, map)) {
+        if (!still_named(store, name, map))
+            continue;
+        if (adl_store_is_ours(map)) {
             *fd = steal_fd(&map);
             return 0;
         }
+        if (unlinkat(store->dir, name, 0) < 0)
+            return -errno;
     }
     return -EWOULDBLOCK;
 }
@@ -258,7 +272,13 @@ static int remove_file(const struct adl_store *store, const struct adl_key *key,
 
 int adl_store_open_data(const struct adl_store *store, const struct adl_key *key, int *fd)
 {
-    return open_data(store, key, 0, fd);
+    cleanup_fd int data = -1;
+    int r = open_data(store, key, 0, &data);
+    if (r == 0 && !adl_store_is_ours(data))
+        r = -ENOENT;
+    if (r == 0)
+        *fd = steal_fd(&data);
+    return r;
 }
 
 /* A new inode, not the old one truncated: somebody may still be reading that one. */

@@ -55,12 +55,16 @@ void adl_store_name(const struct adl_key *key, const char *suffix, char out[ADL_
 /* The functions below may be called by any thread; a file descriptor that they give is the
  * caller's. */
 
+/* Whether a file of the directory is a regular one of this user's alone: its owner, no other name,
+ * not writable for others. */
+bool adl_store_is_ours(int fd);
+
 /* Opens KEY.map for reading and writing, making an empty one where there is none, and locks it:
  * closing gives the lock back. Who holds it may write, replace and remove KEY.map and KEY.data, and
  * nobody else may; KEY.data is to be removed before KEY.map, since with KEY.map's name goes the
  * lock. flock(2), so that two opens of one process exclude each other too. -EWOULDBLOCK when
  * somebody holds it, but for who takes things out of the cache (adl_store_hold()), who is waited
- * for, 0.2 s at most; -errno. */
+ * for, 0.2 s at most; -errno. A KEY.map that is not this user's alone makes way for a new one. */
 int adl_store_lock(const struct adl_store *store, const struct adl_key *key, int *fd);
 
 /* For who takes entries out that others want to open: holds the directory, waiting for others that
@@ -70,7 +74,8 @@ int adl_store_hold(const struct adl_store *store, int *fd);
 /* adl_store_lock(), without the wait. */
 int adl_store_lock_held(const struct adl_store *store, const struct adl_key *key, int *fd);
 
-/* Opens the existing KEY.data for reading and writing. -ENOENT where there is none, -errno. */
+/* Opens the existing KEY.data for reading and writing. -ENOENT where there is none, or none that is
+ * this user's alone; -errno. */
 int adl_store_open_data(const struct adl_store *store, const struct adl_key *key, int *fd);
 
 /* Makes a new, empty KEY.data in place of the one that is there. The lock is held. 0 or -errno. */

@@ -119,6 +119,7 @@ static bool found(struct adl_transfer *transfer, const struct adl_answer *answer
     adl_file_learn(transfer, answer);
     file->probing = NULL; /* whoever asks from now on need not wait for the body */
     adl_file_answer(file);
+    adl_early_adopt(file);
     if (transfer->verdict.outcome != ADL_EMPTY && wanted(transfer))
         keep_body(transfer);
     return transfer->kept || drainable(answer);
@@ -187,6 +188,12 @@ static bool is_another(struct adl_transfer *transfer, const struct adl_pin *pin,
     return adl_copy_touched(file->edition->copy);
 }
 
+/* Of a first block that is asked for in two parts. */
+static bool is_second_part(const struct adl_transfer *transfer)
+{
+    return transfer->early && !transfer->probe;
+}
+
 static bool head(void *ctx, const struct adl_answer *answer, const char *url, double seconds)
 {
     struct adl_transfer *transfer = ctx;
@@ -198,6 +205,8 @@ static bool head(void *ctx, const struct adl_answer *answer, const char *url, do
     struct adl_verdict *verdict = &transfer->verdict;
     adl_probe_classify(&transfer->question, &pin, answer, verdict);
     transfer->answered = true;
+    if (is_second_part(transfer) && verdict->outcome != ADL_SPLIT)
+        return drainable(answer);
     int64_t delay = file->engine->now - transfer->since;
     struct adl_origin *origin = transfer->origin;
     origin->delay = origin->delay ? (origin->delay * 7 + delay) / 8 : delay;
@@ -224,7 +233,7 @@ static bool head(void *ctx, const struct adl_answer *answer, const char *url, do
     switch (verdict->outcome) {
     case ADL_SPLIT:
     case ADL_SINGLE:
-        return transfer->probe ? found(transfer, answer) : usable(transfer, answer);
+        return transfer->probe || !file->known ? found(transfer, answer) : usable(transfer, answer);
     case ADL_EMPTY:
         return transfer->probe && found(transfer, answer);
     case ADL_UNCHANGED:
@@ -460,6 +469,8 @@ static void settle(struct adl_transfer *transfer, const struct adl_result *resul
 {
     struct adl_file *file = transfer->file;
     const struct adl_verdict *verdict = &transfer->verdict;
+    if (is_second_part(transfer) && (!transfer->answered || verdict->outcome != ADL_SPLIT))
+        return; /* the probe's answer tells */
     if (!transfer->answered) {
         adl_fetch_failed(transfer, result->error ? result->error : -EIO, result->transient,
                          result->reason);
