@@ -5,7 +5,6 @@
 #include "limit.h"
 #include "secret.h"
 #include "spell.h"
-#include "text.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -22,9 +21,9 @@ enum kind {
     TEXT,    /* const char *; not empty */
     PATH,    /* const char *; made absolute, since the daemon leaves its directory */
     SIZE,    /* uint32_t bytes, a power of two; K, M, G are powers of 1024 */
+    BYTES,   /* int64_t bytes; likewise, and T */
     SECONDS, /* int64_t; s, m, h, d are understood */
     NUMBER,  /* unsigned */
-    BYTES,   /* int64_t bytes, any number; K, M, G, T are powers of 1024 */
     CHOICE,  /* int: one of the row's words */
     HEADER,  /* appended to options->headers; @FILE: each of its lines */
     LIST,    /* a list of options: -o */
@@ -41,7 +40,7 @@ struct option {
     const char *help;         /* at most 46 columns, with the default that help adds in brackets */
     const struct word *words; /* named values, ended by a NULL name; NULL for none */
     size_t offset;            /* of the field in struct adl_options */
-    int64_t min, max;         /* SIZE, SECONDS, NUMBER */
+    int64_t min, max;         /* SIZE, BYTES, SECONDS, NUMBER */
     enum kind kind;
     unsigned users; /* enum adl_option_user, or'ed */
     char letter;    /* 0: none */
@@ -89,6 +88,10 @@ static const struct option table[] = {
      NULL, AT(settings.cache_dir), 0, 0, PATH, ADL_FOR_MOUNT, 0},
     {"allocate", "sparse|full", "how cache files take disk space",
      allocate_words, AT(settings.allocate), 0, 0, CHOICE, ADL_FOR_MOUNT, 0},
+    {"cache-max", "SIZE", "what the cache may take of the disk [no limit]",
+     NULL, AT(settings.cache_max), 1 << 20, INT64_MAX, BYTES, ADL_FOR_MOUNT, 0},
+    {"cache-reserve", "SIZE", "what it leaves free there [nothing]",
+     NULL, AT(settings.cache_reserve), 1 << 20, INT64_MAX, BYTES, ADL_FOR_MOUNT, 0},
     {"block-size", "SIZE", "unit of the cache, a power of two",
      NULL, AT(settings.block_size), 4096, 16 << 20, SIZE, ADL_FOR_MOUNT, 0},
     {"revalidate", "SECONDS|never|always", "how long to trust what an origin said",
@@ -261,29 +264,18 @@ static bool scan_number(const char *text, const struct word *units, int64_t *out
     return *at == '\0';
 }
 
-static int parse_bytes(const struct parse *parse, const struct option *option, const char *value,
-                       int64_t *out)
-{
-    if (!adl_text_parse_size(value, strlen(value), out))
-        return wrong(parse, "%s%s: '%s' is not a size like 500K, 2.5M or 1G", dashes(parse),
-                     option->name, value);
-    if (*out < option->min || *out > option->max)
-        return wrong(parse, "%s%s: '%s' is too large", dashes(parse), option->name, value);
-    return 0;
-}
-
 /* The number a value stands for, within the row's range. */
 static int parse_number(const struct parse *parse, const struct option *option, const char *value,
                         int64_t *out)
 {
-    static const struct word bytes[] = {{"k", 1 << 10}, {"m", 1 << 20}, {"g", 1 << 30}, {NULL, 0}};
+    static const struct word bytes[] = {
+        {"k", 1 << 10}, {"m", 1 << 20}, {"g", 1 << 30}, {"t", INT64_C(1) << 40}, {NULL, 0}};
     static const struct word times[] = {{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}, {NULL, 0}};
-    const struct word *units = option->kind == SIZE      ? bytes
-                               : option->kind == SECONDS ? times
-                                                         : NULL;
+    bool sized = option->kind == SIZE || option->kind == BYTES;
+    const struct word *units = sized ? bytes : option->kind == SECONDS ? times : NULL;
     if (!scan_number(value, units, out))
         return wrong(parse, "%s%s: '%s' is not a %s", dashes(parse), option->name, value,
-                     option->kind == SIZE      ? "size like 64K or 1M"
+                     sized                     ? "size like 64K or 1M"
                      : option->kind == SECONDS ? "time like 30 (seconds) or 5m"
                                                : "number");
     if (*out < option->min || *out > option->max)
@@ -359,8 +351,7 @@ static int set_number(const struct parse *parse, const struct option *option, co
         if (option->kind == CHOICE)
             return wrong(parse, "%s%s: '%s' is none of %s", dashes(parse), option->name, value,
                          option->value);
-        int r = option->kind == BYTES ? parse_bytes(parse, option, value, &number)
-                                      : parse_number(parse, option, value, &number);
+        int r = parse_number(parse, option, value, &number);
         if (r < 0)
             return r;
     }
@@ -369,8 +360,8 @@ static int set_number(const struct parse *parse, const struct option *option, co
     case SIZE:
         *(uint32_t *)field = (uint32_t)number;
         break;
-    case SECONDS:
     case BYTES:
+    case SECONDS:
         *(int64_t *)field = number;
         break;
     case NUMBER:

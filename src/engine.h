@@ -6,6 +6,8 @@
  *   engine.c    birth and end, the queue, the loop's rounds
  *   handle.c    the callers' side: reads that need no loop
  *   file.c      what is known of a file, and who asks
+ *   disk.c      when the disk is tried again
+ *   evict.c     keeping the cache within its limits
  *   edition.c   one version of a file as it is open: its copy, its readers
  *   fetch.c     which transfer comes next
  *   early.c     the first block of a far origin in two parts
@@ -16,6 +18,7 @@
 
 #include "body.h"
 #include "copy.h"
+#include "evict.h"
 #include "file.h"
 #include "http.h"
 #include "limit.h"
@@ -51,6 +54,8 @@ enum adl_call_kind {
     ADL_CALL_REPORT,
     ADL_CALL_DIGESTED, /* from the worker: a whole-file checksum was compared */
     ADL_CALL_RUN,      /* a function that the loop is to run */
+    ADL_CALL_EVICT,    /* one entry, for who asks; and from the keeper, when that was done */
+    ADL_CALL_LOOKED,   /* from the keeper: it has looked over the cache */
 };
 
 /* Something asked of the loop. Owned by whoever holds it: the queue, then the loop. */
@@ -64,7 +69,12 @@ struct adl_call {
     struct adl_ahead ahead;      /* READ, AHEAD */
     bool right;                  /* VERIFIED */
     bool foreseen;               /* STAT, OPEN: nobody waits for it */
-    int result;                  /* DIGESTED: of adl_digest_check() */
+    unsigned unreadable;         /* READ: how often the disk did not give the bytes back */
+    int result;                  /* DIGESTED: of adl_digest_check(); EVICT: of the keeper */
+    int64_t freed;               /* EVICT: bytes of disk */
+    struct adl_look look;        /* LOOKED */
+    struct adl_key key;          /* EVICT */
+    bool carried_out;            /* EVICT: the keeper is done with it */
     struct adl_edition *edition; /* DIGESTED: with the reference that the worker held */
     union {
         adl_stat_fn *stat;
@@ -72,6 +82,7 @@ struct adl_call {
         adl_read_fn *read;
         adl_report_fn *report;
         adl_run_fn *run;
+        adl_evict_fn *evict;
     } done;
     void *ctx;
     /* the loop's */
@@ -126,6 +137,7 @@ struct adl_transfer {
     bool answered; /* the verdict is there */
     bool doomed;   /* to be cancelled when the round is over */
     bool direct;   /* asked where an earlier redirect led */
+    bool paused;   /* a stream that nobody keeps up with, while the disk takes nothing */
     bool compare;  /* nothing pins the version: what is here already must come again */
     bool held;     /* by the limit: curl has bytes for it that it does not take yet */
     uint32_t mirror;
@@ -198,7 +210,8 @@ struct adl_file {
     struct adl_meter meter;
     uint64_t fetched; /* bytes that were new */
     uint64_t errors;  /* since the start */
-    int64_t cached;   /* bytes, when it was last closed; -1: not known */
+    int64_t cached;   /* bytes, when they were last counted; -1: not known ... */
+    int64_t counted;  /* ... ms: when that was */
 
     bool paused;
     int64_t paused_at; /* ms */
@@ -208,14 +221,20 @@ struct adl_file {
 
 struct adl_worker;
 
+/* 64 MiB: more than may be on the wire for a file when its disk fails (ON_THE_WIRE_MAX). */
+#define ADL_OVERFLOW_CELLS ((64 << 20) / ADL_CELL_SIZE)
+
 struct adl_engine {
     const struct adl_settings *settings;
     const struct adl_manifest *manifest;
     const struct adl_log *log;
     struct adl_store *store;         /* owned */
+    struct adl_overflow overflow;    /* what the disk does not take */
     struct adl_http *http;           /* owned */
     struct adl_origins *origins;     /* owned */
-    struct adl_worker *worker;       /* owned */
+    struct adl_worker *worker;       /* owned: sums files */
+    struct adl_worker *keeper;       /* owned: looks after the cache directory */
+    struct adl_evictor evictor;      /* when it does */
     struct adl_file *_Atomic *files; /* owned, one an entry, NULL until touched. Set by the loop,
                                         read by any thread */
     TAILQ_HEAD(, adl_file) busy;
@@ -271,10 +290,9 @@ void adl_engine_flush_soon(struct adl_engine *engine);
 void adl_engine_release(struct adl_handle *handle);
 
 /* --- file.c: the loop's */
-const char *adl_file_mode(const struct adl_file *file);  /* as adl_report tells it */
-const char *adl_file_state(const struct adl_file *file); /* as adl_report tells it */
-/* Bytes in the cache, looked up there if need be. */
-int64_t adl_file_cached(struct adl_file *file);
+const char *adl_file_mode(const struct adl_file *file); /* as adl_report tells it */
+/* The same; `cached`: adl_edition_cached(). */
+const char *adl_file_state(const struct adl_file *file, int64_t cached);
 struct adl_file *adl_file_at(struct adl_engine *engine, uint32_t entry); /* NULL without memory */
 void adl_file_free(struct adl_file *file);
 void adl_file_call(struct adl_file *file, struct adl_call *call);
@@ -308,10 +326,15 @@ bool adl_file_unchecked(struct adl_file *file);
 
 /* --- edition.c: the loop's */
 int adl_edition_open(struct adl_file *file); /* makes file->edition; 0 or -errno */
+/* Bytes of the file that are here; of one that nobody has open, what an earlier reader left that
+ * can be taken up. To ask is not to use it. */
+int64_t adl_edition_cached(const struct adl_file *file);
 struct adl_edition *adl_edition_ref(struct adl_edition *edition);
 void adl_edition_unref(struct adl_edition *edition);
 /* [first, end) has come: answers reads that have all their bytes now. */
 void adl_edition_arrived(struct adl_edition *edition, int64_t first, int64_t end);
+/* Some of [first, end) could not be read from its data file. */
+void adl_edition_unreadable(struct adl_edition *edition, int64_t first, int64_t end, int error);
 /* Takes a read: answers it, or lets it wait. */
 void adl_edition_read(struct adl_call *call);
 /* Compares the checksum= of the manifest, if all of it is here and that was not done. */
@@ -323,8 +346,33 @@ void adl_edition_sniff(struct adl_file *file, const unsigned char *bytes, size_t
 /* A call that waits no more: -errno, and it is freed. */
 void adl_call_fail(struct adl_call *call, int error);
 
+/* --- disk.c: the loop's */
+/* Before a round: tells the overflow what time it is. After it: what the disk did not take is
+ * written, if it is to be tried again. */
+void adl_disk_time(struct adl_engine *engine);
+void adl_disk_round(struct adl_engine *engine);
+/* How many bytes that nobody waits for may be on the wire, at most `most`. */
+int64_t adl_disk_ahead(const struct adl_edition *edition, int64_t most);
+/* Whether a stream may begin (again): while the disk takes nothing, only for who waits for it. */
+bool adl_disk_stream(struct adl_edition *edition);
+/* A stream that was held back goes on when somebody waits, or there is room. */
+void adl_disk_let_go(struct adl_transfer *transfer);
+
+/* --- evict.c: the loop's */
+/* After a round: has the cache looked over when it is due. */
+void adl_evict_round(struct adl_engine *engine);
+/* So many bytes more may be on the disk than when it was looked over. */
+void adl_evict_wrote(struct adl_engine *engine, int64_t bytes);
+/* How many of `most` bytes there is room for, as far as can be told; may be below 0. */
+int64_t adl_evict_room(const struct adl_engine *engine, int64_t most);
+void adl_evict_looked(struct adl_engine *engine, const struct adl_look *look);
+/* An entry is to go: asks the keeper, or answers. Takes the call. */
+void adl_evict_call(struct adl_engine *engine, struct adl_call *call);
+
 /* --- fetch.c: the loop's */
 void adl_fetch_round(struct adl_engine *engine);
+/* Closes copies that are kept open though nobody reads them. */
+void adl_fetch_unrest(struct adl_engine *engine);
 /* Of the mirror to ask next; NULL only without memory. */
 struct adl_origin *adl_fetch_origin(struct adl_file *file);
 /* Writes dirty sidecars. */
@@ -374,12 +422,16 @@ int adl_transfer_start(struct adl_file *file, const struct adl_question *questio
 bool adl_transfer_store(struct adl_transfer *transfer);
 /* The same where that is all that a read waits for. */
 void adl_transfer_store_awaited(struct adl_file *file);
+/* A stream that was held back goes on. Not within an event. */
+void adl_transfer_resume(struct adl_transfer *transfer);
 void adl_transfer_doom(struct adl_transfer *transfer);
 void adl_transfer_reap(struct adl_engine *engine);
 
 /* --- worker.c */
 struct adl_worker *adl_worker_new(struct adl_engine *engine);
 void adl_worker_free(struct adl_worker *worker); /* stops what it does */
+/* Carries out an EVICT or a LOOKED call, and posts it. 0 or -ENOMEM. */
+int adl_worker_keep(struct adl_worker *worker, struct adl_call *call);
 /* Takes one reference of the edition. 0 or -ENOMEM. */
 int adl_worker_digest(struct adl_worker *worker, struct adl_edition *edition,
                       const struct adl_digest *digest);

@@ -375,6 +375,9 @@ void adl_call_fail(struct adl_call *call, int error)
     case ADL_CALL_REPORT:
         call->done.report(call->ctx, NULL);
         break;
+    case ADL_CALL_EVICT:
+        call->done.evict(call->ctx, error, 0);
+        break;
     default:
         break;
     }
@@ -390,9 +393,9 @@ const char *adl_file_mode(const struct adl_file *file)
     return file->mode == ADL_MODE_SPLIT ? "split" : "single";
 }
 
-const char *adl_file_state(const struct adl_file *file)
+const char *adl_file_state(const struct adl_file *file, int64_t cached)
 {
-    bool complete = file->edition && file->size >= 0 && adl_copy_complete(file->edition->copy);
+    bool complete = file->size > 0 ? cached == file->size : file->edition && file->size == 0;
     if (adl_pause_holds(file) && !complete)
         return "paused";
     if (file->n_transfers)
@@ -404,25 +407,12 @@ const char *adl_file_state(const struct adl_file *file)
     return complete ? "complete" : "idle";
 }
 
-/* Of a file that nobody has open: what an earlier reader left in the cache, if anything. */
-int64_t adl_file_cached(struct adl_file *file)
-{
-    char name[ADL_NAME_ROOM];
-    struct adl_key key = adl_store_key(file->entry->urls);
-    adl_store_name(&key, ".data", name);
-    if (!file->edition && file->known && file->size > 0 &&
-        faccessat(file->engine->store->dir, name, F_OK, 0) == 0)
-        adl_edition_open(file);
-    adl_engine_busy(file); /* closes it again */
-    return file->edition ? adl_copy_bytes(file->edition->copy) : 0;
-}
-
 static void report(struct adl_file *file, struct adl_call *call)
 {
     cleanup_free char *url = adl_url_redact(adl_file_url(file));
     cleanup_free char *final = file->final_url ? adl_url_redact(file->final_url) : NULL;
     const struct adl_validator *validator = &file->validators[file->mirror];
-    int64_t cached = adl_file_cached(file); /* first: it may fail, and change the error's text */
+    int64_t cached = adl_edition_cached(file);
     struct adl_report report = {.url = url ? url : "",
                                 .final_url = final,
                                 .mode = adl_file_mode(file),
@@ -436,7 +426,7 @@ static void report(struct adl_file *file, struct adl_call *call)
                                 .seconds = file->seconds,
                                 .mirrors = file->entry->n_urls,
                                 .transfers = file->n_transfers};
-    report.state = adl_file_state(file);
+    report.state = adl_file_state(file, cached);
     call->done.report(call->ctx, &report);
     free(call);
 }

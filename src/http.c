@@ -517,13 +517,6 @@ static void act(struct adl_http *http, curl_socket_t fd, int what)
     http->inside = false;
 }
 
-void adl_http_go_on(struct adl_http *http, struct adl_get *get)
-{
-    http->inside = true;
-    curl_easy_pause(get->easy, CURLPAUSE_CONT);
-    http->inside = false;
-}
-
 void adl_http_set_buffer(struct adl_http *http, int bytes)
 {
     http->buffer = bytes;
@@ -537,6 +530,11 @@ static int wait_ms(const struct adl_http *http, int timeout)
     if (left < 0)
         left = 0;
     return timeout < 0 || left < timeout ? (int)(left > 60000 ? 60000 : left) : timeout;
+}
+
+bool adl_http_pause(struct adl_get *get, bool pause)
+{
+    return curl_easy_pause(get->easy, pause ? CURLPAUSE_RECV : CURLPAUSE_CONT) == CURLE_OK;
 }
 
 void adl_http_turn(struct adl_http *http, int timeout)

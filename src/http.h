@@ -44,7 +44,7 @@ struct adl_get_events {
     bool (*head)(void *ctx, const struct adl_answer *answer, const char *url, double seconds);
     bool (*body)(void *ctx, const void *bytes, size_t length);
     /* Asked before, unless NULL: true when these bytes are not to be taken yet. They come again,
-     * and more are read from the network only after adl_http_go_on(). */
+     * and more are read from the network only after adl_http_pause(). */
     bool (*hold)(void *ctx);
     /* The get is gone when this returns. */
     void (*done)(void *ctx, const struct adl_result *result);
@@ -62,12 +62,14 @@ int adl_http_get(struct adl_http *http, const struct adl_request *request,
 /* Ends it at once, with its connection if an answer is under way. done is not called. */
 void adl_http_cancel(struct adl_http *http, struct adl_get *get);
 
-/* Goes on with what was held; events may happen. Not from within one. */
-void adl_http_go_on(struct adl_http *http, struct adl_get *get);
-
 /* The kernel keeps at most about this many bytes of a connection that is made from now on, so that
  * an origin which is held does not run ahead; 0: what it likes. */
 void adl_http_set_buffer(struct adl_http *http, int bytes);
+
+/* Takes no more of its body, or goes on. Pausing is allowed within its body event; what curl has
+ * read already may come when it is told to go on, before this returns. Time-outs do not count while
+ * it is paused. False: it does not go on, and is to be cancelled. */
+bool adl_http_pause(struct adl_get *get, bool pause);
 
 /* Waits for the network, adl_http_wake(), or `timeout` ms (-1: for ever), and carries out what is
  * to be done. */

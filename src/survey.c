@@ -10,6 +10,9 @@
  * and the loop has other things to do. The next list looks at the next ones. */
 #define LOOK_MAX 50
 
+/* ms for which that is believed: others evict. */
+#define COUNTED_MS 5000
+
 static json_t *number(int64_t value)
 {
     return json_integer(value);
@@ -82,13 +85,11 @@ static unsigned count_reads(const struct adl_file *file)
 static json_t *brief(struct adl_file *file, const struct adl_tree *tree, int64_t cached)
 {
     cleanup_free char *path = path_of(file, tree);
-    /* A whole copy that is closed is as complete as one that is open. */
-    bool complete = file->size > 0 && cached >= file->size && !file->n_transfers;
     return json_pack("{s:o, s:o, s:o, s:o, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
                      "path", adl_json_text(path ? path : "?"), "entry", number(file->index), "size",
                      number_or_null(file->size), "cached", number_or_null(cached), "state",
-                     complete ? "complete" : adl_file_state(file), "mode", adl_file_mode(file),
-                     "paused", file->paused, "rate",
+                     adl_file_state(file, cached), "mode", adl_file_mode(file), "paused",
+                     file->paused, "rate",
                      file->n_transfers ? rate_of(&file->meter, file->engine) : number(0), "eta",
                      number_or_null(eta_of(file, cached)), "transfers", number(file->n_transfers),
                      "waiting", number(count_reads(file)), "opened", number(count_handles(file)),
@@ -98,7 +99,7 @@ static json_t *brief(struct adl_file *file, const struct adl_tree *tree, int64_t
 
 json_t *adl_survey_file(struct adl_file *file, const struct adl_tree *tree)
 {
-    return brief(file, tree, adl_file_cached(file));
+    return brief(file, tree, adl_edition_cached(file));
 }
 
 json_t *adl_survey_files(struct adl_engine *engine, const struct adl_tree *tree,
@@ -116,12 +117,13 @@ json_t *adl_survey_files(struct adl_engine *engine, const struct adl_tree *tree,
             *next = (int64_t)i;
             break;
         }
-        int64_t cached = file->cached;
-        if (file->edition || (cached < 0 && looks < LOOK_MAX)) {
+        bool old = file->cached < 0 || engine->now - file->counted > COUNTED_MS;
+        if (file->edition || (old && looks < LOOK_MAX)) {
             looks += !file->edition;
-            cached = file->cached = adl_file_cached(file);
+            file->cached = adl_edition_cached(file);
+            file->counted = engine->now;
         }
-        json_array_append_new(list, brief(file, tree, cached));
+        json_array_append_new(list, brief(file, tree, file->cached));
     }
     return list;
 }
@@ -249,7 +251,11 @@ static json_t *map_of(const struct adl_file *file, unsigned cells)
 
 json_t *adl_survey_details(struct adl_file *file, const struct adl_tree *tree, unsigned cells)
 {
-    json_t *object = adl_survey_file(file, tree); /* first: it opens what is in the cache */
+    json_t *object = adl_survey_file(file, tree);
+    if (cells && !file->edition && adl_edition_cached(file) > 0) {
+        adl_edition_open(file); /* it has the map */
+        adl_engine_busy(file);  /* closes it again */
+    }
     const struct adl_validator *validator = &file->validators[file->mirror];
     cleanup_free char *url = adl_url_redact(adl_file_url(file));
     cleanup_free char *final = file->final_url ? adl_url_redact(file->final_url) : NULL;

@@ -59,7 +59,7 @@ static struct adl_transfer *next_held(struct adl_engine *engine, bool waited_for
     struct adl_transfer *transfer;
     TAILQ_FOREACH (file, &engine->busy, busy)
         LIST_FOREACH (transfer, &file->transfers, link)
-            if (transfer->held && !transfer->doomed && transfer->get &&
+            if (transfer->held && !transfer->paused && !transfer->doomed && transfer->get &&
                 (!waited_for || demanded(transfer)))
                 return transfer;
     return NULL;
@@ -81,7 +81,8 @@ static void go_on(struct adl_engine *engine, struct adl_transfer *transfer)
         TAILQ_INSERT_TAIL(&engine->busy, file, busy);
     }
     transfer->held = false;
-    adl_http_go_on(engine->http, transfer->get);
+    if (!adl_http_pause(transfer->get, false))
+        adl_transfer_doom(transfer);
 }
 
 void adl_throttle_round(struct adl_engine *engine)
