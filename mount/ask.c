@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -26,6 +27,9 @@
 
 /* An answer takes as long as the daemon's loop takes to come round. */
 #define ANSWER_MS 30000
+
+/* s; a mount that was not named is not waited for longer, nor what one says of its socket. */
+#define HEAR_S 2
 
 /* A daemon's line is never longer. */
 #define LINE_MAX_BYTES (64 << 20)
@@ -157,19 +161,97 @@ static int connect_at(const char *directory, const char *name, const struct adl_
     return r < 0 ? r : steal_fd(&fd);
 }
 
-/* Where the daemon says that its socket is: its environment may have been another. */
+/* What the mount's root tells of its socket. Asked by a thread of its own, since a daemon that is
+ * stopped never answers; whoever waited for it may be gone when it does. */
+struct hearsay {
+    pthread_mutex_t lock;
+    pthread_cond_t told;
+    bool done, left;  /* the answer is there; nobody waits for it any more */
+    char *mountpoint; /* owned */
+    char path[4096];
+    int error;
+};
+
+static void free_hearsay(struct hearsay *hearsay)
+{
+    pthread_mutex_destroy(&hearsay->lock);
+    pthread_cond_destroy(&hearsay->told);
+    free(hearsay->mountpoint);
+    free(hearsay);
+}
+
+static void *hear(void *ctx)
+{
+    struct hearsay *hearsay = ctx;
+    ssize_t length = getxattr(hearsay->mountpoint, "user.adlfs.control", hearsay->path,
+                              sizeof(hearsay->path) - 1);
+    pthread_mutex_lock(&hearsay->lock);
+    hearsay->error = length < 0 ? -errno : 0;
+    hearsay->path[length < 0 ? 0 : length] = '\0';
+    hearsay->done = true;
+    bool left = hearsay->left;
+    pthread_cond_signal(&hearsay->told);
+    pthread_mutex_unlock(&hearsay->lock);
+    if (left)
+        free_hearsay(hearsay);
+    return NULL;
+}
+
+/* Waits for it. True: it is the caller's to free; else it is left to its thread. */
+static bool wait_for(struct hearsay *hearsay)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += HEAR_S;
+    pthread_mutex_lock(&hearsay->lock);
+    while (!hearsay->done)
+        if (pthread_cond_timedwait(&hearsay->told, &hearsay->lock, &until) == ETIMEDOUT)
+            break;
+    bool done = hearsay->done;
+    hearsay->left = !done;
+    pthread_mutex_unlock(&hearsay->lock);
+    return done;
+}
+
+static int start_hearing(const char *mountpoint, struct hearsay **out)
+{
+    pthread_t thread;
+    struct hearsay *hearsay = calloc(1, sizeof(*hearsay));
+    if (!hearsay)
+        return -ENOMEM;
+    pthread_mutex_init(&hearsay->lock, NULL);
+    pthread_cond_init(&hearsay->told, NULL);
+    hearsay->mountpoint = strdup(mountpoint);
+    int r = hearsay->mountpoint ? -pthread_create(&thread, NULL, hear, hearsay) : -ENOMEM;
+    if (r < 0) {
+        free_hearsay(hearsay);
+        return r;
+    }
+    pthread_detach(thread);
+    *out = hearsay;
+    return 0;
+}
+
+/* Where the daemon says that its socket is: its environment may have been another. -ENOTCONN: it is
+ * dead; -ETIMEDOUT: it does not say anything. */
 static int connect_told(const struct adl_target *target)
 {
-    char path[4096];
-    ssize_t length = getxattr(target->mountpoint, "user.adlfs.control", path, sizeof(path) - 1);
-    if (length < 0)
-        return -errno;
-    path[length] = '\0';
-    char *slash = strrchr(path, '/');
-    if (path[0] != '/' || !slash[1])
-        return -EINVAL;
-    *slash = '\0';
-    return connect_at(path, slash + 1, target);
+    struct hearsay *hearsay;
+    int r = start_hearing(target->mountpoint, &hearsay);
+    if (r < 0)
+        return r;
+    if (!wait_for(hearsay))
+        return -ETIMEDOUT;
+    char *slash = strrchr(hearsay->path, '/');
+    r = hearsay->error == -ECONNABORTED ? -ENOTCONN : hearsay->error;
+    if (r == 0 && (hearsay->path[0] != '/' || !slash[1]))
+        r = -EINVAL;
+    if (r == 0) {
+        *slash = '\0';
+        r = connect_at(hearsay->path, slash + 1, target);
+    }
+    free_hearsay(hearsay);
+    return r;
 }
 
 static int try_connect(const struct adl_target *target)
@@ -183,7 +265,7 @@ static int try_connect(const struct adl_target *target)
     if (r != -ENOENT && r != -ECONNREFUSED)
         return r;
     int told = connect_told(target);
-    return told < 0 ? r : told;
+    return told >= 0 || told == -ENOTCONN || told == -ETIMEDOUT ? told : r;
 }
 
 int adl_ask_open(const struct adl_target *target, bool patient, struct adl_ask *out)
@@ -191,14 +273,11 @@ int adl_ask_open(const struct adl_target *target, bool patient, struct adl_ask *
     const struct timespec pause = {.tv_nsec = LOOK_MS * 1000000L};
     int64_t end = now_ms() + (patient ? BEGIN_MS : 0);
     int r;
-    while ((r = try_connect(target)) == -ENOENT && now_ms() < end &&
-           !adl_mountpoint_dead(target->mountpoint))
+    while (((r = try_connect(target)) == -ENOENT || r == -ECONNREFUSED) && now_ms() < end)
         nanosleep(&pause, NULL);
-    if (r == -ECONNREFUSED || r == -ENOENT)
-        return adl_mountpoint_dead(target->mountpoint) ? -ENOTCONN : r;
     if (r < 0)
         return r;
-    *out = (struct adl_ask){.fd = r};
+    *out = (struct adl_ask){.fd = r, .patience = patient ? ANSWER_MS : HEAR_S * 1000};
     return 0;
 }
 
@@ -279,7 +358,7 @@ int adl_ask_next(struct adl_ask *ask, int timeout, json_t **answer)
 int adl_ask(struct adl_ask *ask, json_t *request, json_t **answer)
 {
     int r = adl_ask_send(ask, request);
-    return r < 0 ? r : adl_ask_next(ask, ANSWER_MS, answer);
+    return r < 0 ? r : adl_ask_next(ask, ask->patience, answer);
 }
 
 const char *adl_ask_refused(const json_t *answer)
@@ -300,6 +379,8 @@ void adl_ask_complain(const char *command, const struct adl_target *target, int 
         what = "its control socket was not found: it is another user's mount";
     else if (error == -ENOENT || error == -ECONNREFUSED)
         what = "its daemon has no control socket (its log tells why)";
+    else if (error == -ETIMEDOUT)
+        what = "its daemon does not answer";
     else if (error == -EPERM)
         what = "its control socket belongs to somebody else";
     else if (error == -EACCES)

@@ -29,6 +29,7 @@ void adl_targets_free(struct adl_target *list, size_t count);
 /* A connection to a daemon. */
 struct adl_ask {
     int fd;
+    int patience; /* ms for one answer */
     char *buffer; /* owned */
     size_t used, room;
 };

@@ -56,10 +56,10 @@ const struct adl_command adl_pause_command = {
     .synopsis = "[PATH...]",
     .summary = "fetch nothing until 'adlfs resume'",
     .about = "Stops all transfers of a mount, or of the files and directories given, at once.\n"
-             "Without a PATH: of all your mounts. What came is kept, and what is cached is read\n"
-             "as ever.",
-    .notes = "A read of what is not cached waits until it is resumed, or fails with EAGAIN where\n"
-             "the mount has --paused-reads=fail.\n"
+             "Without a PATH: of all your mounts. What came is kept, and what is cached is\n"
+             "read as ever.",
+    .notes = "A read of what is not cached waits until it is resumed, or fails with EAGAIN\n"
+             "where the mount has --paused-reads=fail.\n"
              "\n"
              "  adlfs pause /mnt/remote\n"
              "  adlfs pause /mnt/remote/films",

@@ -246,8 +246,8 @@ const struct adl_command adl_status_command = {
     .name = "status",
     .synopsis = "[OPTION]... [PATH...]",
     .summary = "show what mounts and files are doing",
-    .about = "Shows all your mounts; of a mount, or a directory in it, its files; of a file all\n"
-             "that there is to tell, with a map of what is here, coming and missing.",
+    .about = "Shows all your mounts; of a mount, or a directory in it, its files; of a file\n"
+             "all that there is to tell, with a map of what is here, coming and missing.",
     .notes = "  adlfs status                     all mounts\n"
              "  adlfs status /mnt/remote/a.iso   a file\n"
              "  adlfs status --watch /mnt/remote\n"

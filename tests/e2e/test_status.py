@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import unicodedata
 
@@ -136,3 +137,16 @@ def test_what_is_no_mount_is_told(adlfs, scratch):
     assert said.returncode == 1 and b"not in a mount of adlfs" in said.stderr
     said = run(adlfs, "status", scratch / "nothing", check=False)
     assert said.returncode == 1 and b"No such file" in said.stderr
+
+
+def test_a_daemon_that_is_stopped_does_not_stop_others_status(mount, origin):
+    stopped, well = mount([origin.file("s", 10)]), mount([origin.file("w", 10)])
+    with Control(stopped), Control(well):
+        pass
+    os.kill(stopped.pid, signal.SIGSTOP)
+    try:
+        said = run(well.binary, "status", env=PLAIN, check=False)
+        assert str(well.path) in said.stdout.decode()
+        assert f"{stopped.path}: its daemon does not answer" in said.stderr.decode()
+    finally:
+        os.kill(stopped.pid, signal.SIGCONT)
