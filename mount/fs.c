@@ -482,6 +482,8 @@ static void on_init(void *ctx, struct fuse_conn_info *conn)
     struct adl_fs *fs = ctx;
     conn->want |= conn->capable & (FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
                                    FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_ASYNC_READ);
+    /* Or O_DIRECT reads would be background requests: 64 at a time, and deaf to Ctrl-C. */
+    conn->want &= ~FUSE_CAP_ASYNC_DIO;
     conn->max_write = REQUEST_MAX; /* libfuse makes the limit for reads of it, too */
     conn->max_background = 64;
     conn->congestion_threshold = 48;
@@ -544,6 +546,8 @@ static int serve(struct adl_fs *fs)
         int signalled = fuse_session_loop_mt(fs->session, config);
         error = signalled < 0 ? signalled : 0;
     }
+    if (fs->options->stopping)
+        fs->options->stopping(fs->ready_ctx);
     adl_engine_stop(
         fs->engine); /* whoever waits is answered while there is a device to answer to */
     fuse_session_unmount(fs->session);

@@ -131,15 +131,15 @@ static const struct option table[] = {
 /* What fstab(5) and mount(8) say to every file system. They are mount(8)'s own business, or what a
  * mount of ours is anyway (read-only, no devices, no set-user-ID, no access times). */
 static const char *const standard_words[] = {
-    "defaults",   "ro",          "auto",          "noauto",  "user",    "nouser",   "users",
-    "owner",      "group",       "nofail",        "_netdev", "suid",    "nosuid",   "dev",
-    "nodev",      "noexec",      "async",         "sync",    "atime",   "noatime",  "diratime",
-    "nodiratime", "relatime",    "norelatime",    "silent",  "loud",    "lazytime", "nolazytime",
-    "comment",    "strictatime", "nostrictatime", "helper",  "uhelper", NULL};
+    "defaults",   "ro",          "auto",          "noauto",  "user",    "nouser",      "users",
+    "owner",      "group",       "nofail",        "_netdev", "suid",    "nosuid",      "dev",
+    "nodev",      "noexec",      "async",         "sync",    "atime",   "noatime",     "diratime",
+    "nodiratime", "relatime",    "norelatime",    "silent",  "loud",    "lazytime",    "nolazytime",
+    "comment",    "strictatime", "nostrictatime", "helper",  "uhelper", "nosymfollow", NULL};
 
 static bool standard_word(const char *name)
 {
-    if (strncmp(name, "x-", 2) == 0)
+    if (strncasecmp(name, "x-", 2) == 0)
         return true;
     for (const char *const *word = standard_words; *word; word++)
         if (strcmp(name, *word) == 0)
@@ -416,9 +416,14 @@ static int parse_item(const struct parse *parse, const char *item)
     cleanup_free char *name = strndup(item, length);
     if (!name)
         return -ENOMEM;
+    if (strcmp(name, "remount") == 0)
+        return wrong(parse, "it cannot be mounted again with other options: "
+                            "unmount it first, then mount it");
+    if (strcmp(name, "rw") == 0 && parse->options->from_mount)
+        return 0; /* mount(8) says so when nobody said anything */
     if (strcmp(name, "rw") == 0)
         return wrong(parse, "a mount of URLs is read-only: give 'ro' in place of 'rw'");
-    return standard_word(name) ? 0 : unknown_option(parse, item, length);
+    return standard_word(name) || parse->options->sloppy ? 0 : unknown_option(parse, item, length);
 }
 
 /* The list of -o, taken apart at its commas. */
