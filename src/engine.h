@@ -196,7 +196,8 @@ struct adl_file {
 
 struct adl_worker;
 
-/* 64 MiB: more than may be on the wire for a file when its disk fails (ON_THE_WIRE_MAX). */
+/* 64 MiB: about what is on the wire when a disk fails under a fast reader. What comes on top of it
+ * pushes out what came before, and is asked for again. */
 #define ADL_OVERFLOW_CELLS ((64 << 20) / ADL_CELL_SIZE)
 
 struct adl_engine {
