@@ -349,8 +349,8 @@ Served = collections.namedtuple("Served", "status range bytes connection uri")
 class Nginx:
     """A real nginx over http and https, with a certificate for 127.0.0.1 from an authority of its
     own (`ca`). Files below /whole/ are served without ranges, below /one/ to one connection at a
-    time, below /slow/ and /slow503/ four requests a second; /once/ has no keep-alive, /briefly/ 50 ms of it.
-    `url` has the other servers: HTTP/2 with TLS (http2), without (h2c), and those with certificates
+    time, below /slow/ and /slow503/ four requests a second; /once/ has no keep-alive, /briefly/
+    50 ms of it. `url` has the other servers: HTTP/2 with TLS (http2), without (h2c), and those with certificates
     that have expired (expired) or are signed by themselves (itself)."""
 
     def __init__(self, directory):
