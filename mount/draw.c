@@ -118,9 +118,7 @@ void adl_draw_mount(const json_t *mount, const struct adl_screen *screen, FILE *
 static const char *cached_percent(const json_t *file, char out[ADL_TEXT_ROOM])
 {
     int64_t size = number(file, "size"), cached = number(file, "cached");
-    if (cached < 0)
-        return strcpy(out, "?");
-    return adl_text_percent(cached, size, out);
+    return adl_text_percent(cached, cached < 0 ? -1 : size, out);
 }
 
 #define NAME_COLUMN 54

@@ -87,7 +87,7 @@ static void overwrite(int argc, char **argv, char *const *shown)
 }
 
 /* To be reached until the end, for those who look for leaks. */
-static char **taken;
+static char **volatile taken;
 
 char **adl_secret_take(int argc, char **argv)
 {

@@ -424,10 +424,11 @@ static void *serve(void *ctx)
 
 /* --- birth and end */
 
-static int watch_fd(struct adl_control *control, int *fd)
+/* `which` is one of its two members: its place tells them apart. */
+static int watch_fd(struct adl_control *control, int fd, void *which)
 {
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = fd};
-    return epoll_ctl(control->epoll, EPOLL_CTL_ADD, *fd, &event) < 0 ? -errno : 0;
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = which};
+    return epoll_ctl(control->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
 static int start(struct adl_control *control)
@@ -437,8 +438,8 @@ static int start(struct adl_control *control)
     if (control->epoll < 0 || control->wake < 0)
         return -errno;
     int r = open_socket(control);
-    r = r < 0 ? r : watch_fd(control, &control->wake);
-    r = r < 0 ? r : watch_fd(control, &control->listen);
+    r = r < 0 ? r : watch_fd(control, control->wake, &control->wake);
+    r = r < 0 ? r : watch_fd(control, control->listen, &control->listen);
     return r < 0 ? r : -pthread_create(&control->thread, NULL, serve, control);
 }
 

@@ -168,6 +168,8 @@ struct adl_file {
     bool known; /* size (or that there is none), mode and validators are */
     bool plain; /* Range makes no sense to the origin: do not send it */
     bool executable;
+    bool paused;
+    bool filling; /* waits to be completed in the background, or is just being */
     enum adl_mode mode;
     uint32_t version;
     int64_t size; /* -1: the origin does not tell */
@@ -183,6 +185,7 @@ struct adl_file {
     LIST_HEAD(, adl_handle) handles;
     LIST_HEAD(, adl_transfer) transfers;
     unsigned n_transfers;
+    unsigned warms; /* handles of warms */
     struct adl_transfer *probing;
     struct adl_calls asks;  /* stat and open that wait */
     struct adl_calls reads; /* of the current edition */
@@ -210,15 +213,11 @@ struct adl_file {
 
     /* What is told of it. */
     struct adl_meter meter;
-    uint64_t fetched; /* bytes that were new */
-    uint64_t errors;  /* since the start */
-    int64_t cached;   /* bytes, when they were last counted; -1: not known ... */
-    int64_t counted;  /* ... ms: when that was */
-
-    bool paused;
+    uint64_t fetched;  /* bytes that were new */
+    uint64_t errors;   /* since the start */
+    int64_t cached;    /* bytes, when they were last counted; -1: not known ... */
+    int64_t counted;   /* ... ms: when that was */
     int64_t paused_at; /* ms */
-    unsigned warms;    /* handles of warms */
-    bool filling;      /* waits to be completed in the background, or is just being */
 };
 
 struct adl_worker;
