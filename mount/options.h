@@ -14,7 +14,12 @@
 #include <stdio.h>
 
 /* Which command an option is for: a set of bits. */
-enum adl_option_user { ADL_FOR_MOUNT = 1, ADL_FOR_UMOUNT = 2, ADL_FOR_PROBE = 4 };
+enum adl_option_user {
+    ADL_FOR_MOUNT = 1 << 0,
+    ADL_FOR_UMOUNT = 1 << 1,
+    ADL_FOR_PROBE = 1 << 2,
+    ADL_FOR_GET = 1 << 12,
+};
 
 struct adl_owned;
 
@@ -25,7 +30,11 @@ struct adl_options {
     const char *log_file;                           /* NULL: none */
     bool allow_other, exec, keep_going, foreground; /* mount */
     bool lazy;                                      /* umount */
-    bool json;                                      /* probe */
+    bool json;                                      /* probe, get */
+    const char *output;                             /* get: as typed; NULL: not given */
+    const char *checksum;                           /* get: "TYPE=HEX"; NULL */
+    unsigned jobs;                                  /* get */
+    bool overwrite, quiet;                          /* get */
     bool help;
     const char **headers; /* owned: "Name: value" each */
     size_t n_headers;

@@ -67,6 +67,7 @@ int adl_edition_open(struct adl_file *file)
     }
     edition->file = file;
     edition->refs = 1;
+    TAILQ_INIT(&edition->settling);
     LIST_INSERT_HEAD(&file->editions, edition, link);
     LIST_INSERT_HEAD(&file->engine->editions, edition, all);
     file->edition = edition;
@@ -163,6 +164,7 @@ void adl_edition_digested(struct adl_edition *edition, int result)
 {
     struct adl_file *file = edition->file;
     edition->digesting = false;
+    adl_whole_digested(edition, result == 1 ? 0 : result == 0 ? -EBADMSG : result);
     if (result == 1) {
         uint32_t *flags = &edition->copy->sidecar->head.flags;
         *flags = (*flags & ~DIGEST_MASK) | digest_flags(digest_of(file));

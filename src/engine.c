@@ -179,6 +179,10 @@ static void take(struct adl_engine *engine, struct adl_call *call)
     case ADL_CALL_CANCEL:
         cancel(engine, call->ticket);
         break;
+    case ADL_CALL_DIGEST:
+    case ADL_CALL_TAKE:
+        adl_whole_call(call);
+        return;
     case ADL_CALL_DIGESTED:
         adl_edition_digested(call->edition, call->result);
         break;
@@ -212,6 +216,9 @@ static int until_due(const struct adl_engine *engine)
 static void wind_up(struct adl_engine *engine)
 {
     take_all(engine);
+    struct adl_edition *edition;
+    LIST_FOREACH (edition, &engine->editions, all)
+        adl_whole_digested(edition, -ENOTCONN);
     for (size_t i = 0; i < engine->manifest->count; i++) {
         struct adl_file *file = engine->files[i];
         struct adl_handle *handle;

@@ -7,6 +7,7 @@
  *   handle.c    the callers' side: reads that need no loop
  *   file.c      what is known of a file, and who asks
  *   edition.c   one version of a file as it is open: its copy, its readers
+ *   whole.c     what is done with a file that is all here
  *   fetch.c     which transfer comes next
  *   early.c     the first block of a far origin in two parts
  *   retry.c     the rate, failures, giving up
@@ -41,6 +42,8 @@ enum adl_call_kind {
     ADL_CALL_RELEASE,
     ADL_CALL_CANCEL,
     ADL_CALL_REPORT,
+    ADL_CALL_DIGEST, /* waits until it was */
+    ADL_CALL_TAKE,
     ADL_CALL_DIGESTED, /* from the worker: a whole-file checksum was compared */
 };
 
@@ -55,6 +58,9 @@ struct adl_call {
     struct adl_ahead ahead;      /* READ, AHEAD */
     bool right;                  /* VERIFIED */
     bool foreseen;               /* STAT, OPEN: nobody waits for it */
+    const char *name;            /* TAKE: in that directory; the caller's */
+    int directory;               /* TAKE */
+    bool replace;                /* TAKE */
     int result;                  /* DIGESTED: of adl_digest_check() */
     struct adl_edition *edition; /* DIGESTED: with the reference that the worker held */
     union {
@@ -62,6 +68,7 @@ struct adl_call {
         adl_open_fn *open;
         adl_read_fn *read;
         adl_report_fn *report;
+        adl_done_fn *whole;
     } done;
     void *ctx;
     /* the loop's */
@@ -80,7 +87,8 @@ struct adl_edition {
     unsigned refs;   /* handles, transfers, the worker, and the file for its current one */
     int64_t reached; /* a stream's furthest byte so far */
     bool digesting;  /* the worker compares its checksum */
-    bool failed;     /* its sidecar cannot be written: told once */
+    struct adl_calls settling; /* wait for that */
+    bool failed;               /* its sidecar cannot be written: told once */
 };
 
 /* Open for reading. Made and freed by the loop; between the two, the caller's threads use it. */
@@ -279,6 +287,12 @@ void adl_edition_digested(struct adl_edition *edition, int result);
 void adl_edition_sniff(struct adl_file *file, const unsigned char *bytes, size_t length);
 /* A call that waits no more: -errno, and it is freed. */
 void adl_call_fail(struct adl_call *call, int error);
+
+/* --- whole.c: the loop's */
+/* Takes a call of DIGEST, TAKE. */
+void adl_whole_call(struct adl_call *call);
+/* The checksum was compared: 0 right, -EBADMSG, or -errno. Answers those who wait for it. */
+void adl_whole_digested(struct adl_edition *edition, int error);
 
 /* --- fetch.c: the loop's */
 void adl_fetch_round(struct adl_engine *engine);

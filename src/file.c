@@ -369,6 +369,10 @@ void adl_call_fail(struct adl_call *call, int error)
     case ADL_CALL_REPORT:
         call->done.report(call->ctx, NULL);
         break;
+    case ADL_CALL_DIGEST:
+    case ADL_CALL_TAKE:
+        call->done.whole(call->ctx, error);
+        break;
     default:
         break;
     }

@@ -88,6 +88,22 @@ typedef void adl_read_fn(void *ctx, int error, int fd, int64_t offset, size_t le
 void adl_file_read(struct adl_handle *handle, uint64_t ticket, int64_t offset, size_t length,
                    adl_read_fn *done, void *ctx);
 
+/* The data file of a handle whose bytes have all come, as they were read, whatever was known when
+ * it was opened; and how long it is. -1: not yet. Any thread. */
+int adl_handle_whole(const struct adl_handle *handle, int64_t *size);
+
+/* Waits until the checksum= of the manifest was compared with such a file. 0: it is right, or there
+ * is none; -EBADMSG: it is not, and the file was dropped; -ESTALE; -EINVAL: not all is here;
+ * -errno: it could not be compared. No read of the handle may be under way. Any thread. */
+typedef void adl_done_fn(void *ctx, int error);
+void adl_file_digest(struct adl_handle *handle, adl_done_fn *done, void *ctx);
+
+/* Takes such a file out of the cache, without a copy: it gets the name `name` in `directory`, both
+ * of which must stay until the answer. Another file is replaced only if `replace`, else -EEXIST.
+ * -EXDEV, -ENOENT: it cannot be moved there; -EINVAL: not all is here; -errno. Any thread. */
+void adl_file_take(struct adl_handle *handle, int directory, const char *name, bool replace,
+                   adl_done_fn *done, void *ctx);
+
 /* Everything that can be told of a file; see the fields. */
 struct adl_report {
     const char *url;       /* redacted */
