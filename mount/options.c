@@ -97,6 +97,8 @@ static const struct option table[] = {
      NULL, AT(allow_other), 0, 0, FLAG, ADL_FOR_MOUNT, 0},
     {"exec", NULL, "make every file executable (mode 0555)",
      NULL, AT(exec), 0, 0, FLAG, ADL_FOR_MOUNT, 0},
+    {"follow", NULL, "read the manifest again when it changes",
+     NULL, AT(follow), 0, 0, FLAG, ADL_FOR_MOUNT, 0},
     {"keep-going", NULL, "take what is right of a faulty manifest",
      NULL, AT(keep_going), 0, 0, FLAG, ADL_FOR_MOUNT | ADL_FOR_GET, 0},
     {"log-level", "error|warning|notice|debug", "how much to tell",

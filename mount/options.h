@@ -19,6 +19,7 @@ enum adl_option_user {
     ADL_FOR_UMOUNT = 1 << 1,
     ADL_FOR_PROBE = 1 << 2,
     ADL_FOR_GET = 1 << 12,
+    ADL_FOR_RELOAD = 1 << 13,
 };
 
 struct adl_owned;
@@ -29,6 +30,7 @@ struct adl_options {
     int log_level;                                  /* enum adl_level */
     const char *log_file;                           /* NULL: none */
     bool allow_other, exec, keep_going, foreground; /* mount */
+    bool follow;                                    /* mount */
     bool lazy;                                      /* umount */
     bool json;                                      /* probe, get */
     const char *output;                             /* get: as typed; NULL: not given */

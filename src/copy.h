@@ -60,7 +60,8 @@ void adl_copy_close(struct adl_copy *copy);
 void adl_copy_unlink(struct adl_copy *copy);
 
 /* Gives the data file, which is whole, away under that name (see adl_store_give_data()); the copy
- * goes on as a private one. 0; -EINVAL when it is not whole; -errno, then nothing has changed. Loop.
+ * goes on as a private one. 0; -EINVAL when it is not whole; -errno, then nothing has changed.
+ * Loop.
  */
 int adl_copy_give(struct adl_copy *copy, int dir, const char *name, bool replace);
 

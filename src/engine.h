@@ -7,6 +7,7 @@
  *   handle.c    the callers' side: reads that need no loop
  *   file.c      what is known of a file, and who asks
  *   edition.c   one version of a file as it is open: its copy, its readers
+ *   reload.c    other entries
  *   whole.c     what is done with a file that is all here
  *   fetch.c     which transfer comes next
  *   early.c     the first block of a far origin in two parts
@@ -31,7 +32,9 @@
 /* What finished is recorded after so many ms, with FLUSH_BYTES all that a kill can lose. */
 #define ADL_FLUSH_MS 1000
 
+struct adl_arena;
 struct adl_file;
+struct adl_reload;
 
 enum adl_call_kind {
     ADL_CALL_STAT,
@@ -44,6 +47,7 @@ enum adl_call_kind {
     ADL_CALL_REPORT,
     ADL_CALL_DIGEST, /* waits until it was */
     ADL_CALL_TAKE,
+    ADL_CALL_RELOAD,
     ADL_CALL_DIGESTED, /* from the worker: a whole-file checksum was compared */
 };
 
@@ -69,6 +73,7 @@ struct adl_call {
         adl_read_fn *read;
         adl_report_fn *report;
         adl_done_fn *whole;
+        struct adl_reload *reload;
     } done;
     void *ctx;
     /* the loop's */
@@ -84,9 +89,10 @@ struct adl_edition {
     struct adl_file *file;
     struct adl_copy *copy; /* owned */
     struct adl_attr attr;
-    unsigned refs;   /* handles, transfers, the worker, and the file for its current one */
-    int64_t reached; /* a stream's furthest byte so far */
-    bool digesting;  /* the worker compares its checksum */
+    unsigned refs;            /* handles, transfers, the worker, and the file for its current one */
+    int64_t reached;          /* a stream's furthest byte so far */
+    bool digesting;           /* the worker compares its checksum */
+    struct adl_digest digest; /* ... this one */
     struct adl_calls settling; /* wait for that */
     bool failed;               /* its sidecar cannot be written: told once */
 };
@@ -141,6 +147,8 @@ TAILQ_HEAD(adl_transfers, adl_transfer);
 struct adl_file {
     struct adl_engine *engine;
     const struct adl_entry *entry;
+    struct adl_arena *own; /* owned: where its entry is, since it is in no manifest any more */
+    bool gone;             /* ... it lives for those who have it open */
     uint32_t index;
     TAILQ_ENTRY(adl_file)
     busy; /* in the engine's list of files that have something to do, or of
@@ -194,14 +202,16 @@ struct adl_worker;
 
 struct adl_engine {
     const struct adl_settings *settings;
-    const struct adl_manifest *manifest;
     const struct adl_log *log;
-    struct adl_store *store;         /* owned */
-    struct adl_http *http;           /* owned */
-    struct adl_origins *origins;     /* owned */
-    struct adl_worker *worker;       /* owned */
-    struct adl_file *_Atomic *files; /* owned, one an entry, NULL until touched. Set by the loop,
-                                        read by any thread */
+    struct adl_store *store;     /* owned */
+    struct adl_http *http;       /* owned */
+    struct adl_origins *origins; /* owned */
+    struct adl_worker *worker;   /* owned */
+    /* By entry, as its number is known outside: see adl_engine_reload(). Set by the loop under
+     * `known_lock`, read by others under it. */
+    const struct adl_entry **entries; /* owned; an entry is the manifest's. NULL: there is none */
+    struct adl_file **files;          /* owned; NULL until touched */
+    uint32_t n_entries;
     TAILQ_HEAD(, adl_file) busy;
     TAILQ_HEAD(, adl_file) resting; /* private copies that are kept though nobody reads them */
     unsigned n_resting;
@@ -294,6 +304,9 @@ void adl_whole_call(struct adl_call *call);
 /* The checksum was compared: 0 right, -EBADMSG, or -errno. Answers those who wait for it. */
 void adl_whole_digested(struct adl_edition *edition, int error);
 
+/* --- reload.c: the loop's */
+void adl_reload_adopt(struct adl_engine *engine, struct adl_reload *reload);
+
 /* --- fetch.c: the loop's */
 void adl_fetch_round(struct adl_engine *engine);
 /* Of the mirror to ask next; NULL only without memory. */
@@ -328,8 +341,7 @@ void adl_transfer_reap(struct adl_engine *engine);
 /* --- worker.c */
 struct adl_worker *adl_worker_new(struct adl_engine *engine);
 void adl_worker_free(struct adl_worker *worker); /* stops what it does */
-/* Takes one reference of the edition. 0 or -ENOMEM. */
-int adl_worker_digest(struct adl_worker *worker, struct adl_edition *edition,
-                      const struct adl_digest *digest);
+/* Compares edition->digest. Takes one reference of the edition. 0 or -ENOMEM. */
+int adl_worker_digest(struct adl_worker *worker, struct adl_edition *edition);
 
 #endif

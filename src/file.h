@@ -31,6 +31,21 @@ struct adl_attr {
 int adl_engine_new(const struct adl_settings *settings, const struct adl_manifest *manifest,
                    const struct adl_log *log, struct adl_engine **out);
 
+/* Gives it another manifest in the place of the one that it has, which is not needed any more when
+ * this returns; the new one must outlive the engine. Entries have numbers that go on: entries[i],
+ * for the manifest's i-th, is the number of the entry that it is the same as (its URLs and options
+ * may be others; then what is under way for it begins anew), or ADL_NO_ENTRY, and then becomes the
+ * number that it got. Numbers are below *limit. Those that are not named are gone: they cannot be
+ * opened any more (-ESTALE), what is open stays; a number of theirs is given again by a later call
+ * only. Waits for the loop: not from an answer. One caller at a time. 0; -ENOMEM, -ENOTCONN: then
+ * all is as it was. */
+int adl_engine_reload(struct adl_engine *engine, const struct adl_manifest *manifest,
+                      uint32_t *entries, uint32_t *limit);
+
+/* The entry of that number, NULL where there is none: good until the next adl_engine_reload(). For
+ * its caller. */
+const struct adl_entry *adl_engine_entry(struct adl_engine *engine, uint32_t entry);
+
 /* Stops it: transfers end at once, calls that wait are answered with -ENOTCONN, handles that are
  * still open are released. No call may be made any more. May be called again. Not from an answer.
  */
@@ -73,6 +88,9 @@ void adl_file_foresee(struct adl_engine *engine, const uint32_t *entries, size_t
 
 /* No read of the handle may be under way. Any thread. */
 void adl_file_release(struct adl_handle *handle);
+
+/* Size, time and version of what the handle reads. Any thread. */
+void adl_handle_attr(const struct adl_handle *handle, struct adl_attr *attr);
 
 /* Whether reads of this handle must not go through the page cache (size not known at open). */
 bool adl_handle_direct(const struct adl_handle *handle);

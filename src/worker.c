@@ -7,9 +7,9 @@
 
 struct job {
     TAILQ_ENTRY(job) link;
-    struct adl_call *call; /* owned: what will be posted */
-    const struct adl_digest *digest;
-    int fd; /* the edition's, which the call's reference keeps open */
+    struct adl_call *call;           /* owned: what will be posted */
+    const struct adl_digest *digest; /* the edition's */
+    int fd;                          /* the edition's, which the call's reference keeps open */
     int64_t size;
 };
 
@@ -81,8 +81,7 @@ void adl_worker_free(struct adl_worker *worker)
     free(worker);
 }
 
-int adl_worker_digest(struct adl_worker *worker, struct adl_edition *edition,
-                      const struct adl_digest *digest)
+int adl_worker_digest(struct adl_worker *worker, struct adl_edition *edition)
 {
     struct job *job = calloc(1, sizeof(*job));
     struct adl_call *call = calloc(1, sizeof(*call));
@@ -95,7 +94,7 @@ int adl_worker_digest(struct adl_worker *worker, struct adl_edition *edition,
     }
     *call = (struct adl_call){.kind = ADL_CALL_DIGESTED, .edition = adl_edition_ref(edition)};
     *job = (struct job){.call = call,
-                        .digest = digest,
+                        .digest = &edition->digest,
                         .fd = edition->copy->data,
                         .size = edition->copy->size};
     pthread_mutex_lock(&worker->lock);
