@@ -19,7 +19,8 @@ enum adl_option_user {
     ADL_FOR_UMOUNT = 1 << 1,
     ADL_FOR_PROBE = 1 << 2,
     ADL_FOR_GET = 1 << 12,
-    ADL_FOR_RELOAD = 1 << 13,
+    ADL_FOR_RELOAD = 1 << 14,
+    ADL_FOR_CACHE = 1 << 15,
 };
 
 struct adl_owned;
@@ -36,6 +37,7 @@ struct adl_options {
     const char *output;                             /* get: as typed; NULL: not given */
     const char *checksum;                           /* get: "TYPE=HEX"; NULL */
     unsigned jobs;                                  /* get */
+    bool yes;                                       /* cache */
     bool overwrite, quiet;                          /* get */
     bool help;
     const char **headers; /* owned: "Name: value" each */
