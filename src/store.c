@@ -330,18 +330,27 @@ static int move(int from, const char *name, int to, const char *new_name, bool r
     return renameat(from, name, to, new_name) < 0 ? -errno : 0;
 }
 
-/* By way of a name in the store, since linkat(2) replaces nothing. */
+static int link_to(int fd, int dir, const char *name)
+{
+    char path[40];
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    /* By way of /proc, since AT_EMPTY_PATH is root's alone (open(2), O_TMPFILE). */
+    return linkat(AT_FDCWD, path, dir, name, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
+}
+
+/* linkat(2) replaces nothing: then by way of a name in the store. */
 static int give_unnamed(const struct adl_store *store, int fd, int dir, const char *name,
                         bool replace)
 {
-    char random[TMP_ROOM], link[40];
+    char random[TMP_ROOM];
+    if (!replace)
+        return link_to(fd, dir, name);
     int r = random_name(random);
+    if (r == 0)
+        r = link_to(fd, store->dir, random);
     if (r < 0)
         return r;
-    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-    if (linkat(AT_FDCWD, link, store->dir, random, AT_SYMLINK_FOLLOW) < 0)
-        return -errno;
-    r = move(store->dir, random, dir, name, replace);
+    r = move(store->dir, random, dir, name, true);
     if (r < 0)
         unlinkat(store->dir, random, 0);
     return r;
