@@ -96,13 +96,13 @@ static void raise_limits(void)
 static void on_ready(void *ctx, struct adl_fs *fs)
 {
     struct job *job = ctx;
-    if (job->reloader)
-        adl_reloader_ready(job->reloader, fs);
     if (!job->options->foreground)
         adl_logger_detach(&job->logger);
     adl_daemon_ready(&job->daemon);
     adl_log(&job->logger.log, ADL_NOTICE, "mounted %s at %s: %zu file%s", job->source.name,
             job->mountpoint, job->manifest.count, job->manifest.count == 1 ? "" : "s");
+    if (job->reloader) /* last: from here on the manifest may be another */
+        adl_reloader_ready(job->reloader, fs);
 }
 
 static void on_ending(void *ctx)
