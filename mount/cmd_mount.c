@@ -8,6 +8,7 @@
 #include "fs.h"
 #include "logger.h"
 #include "mountpoint.h"
+#include "notify.h"
 #include "reloader.h"
 #include "source.h"
 #include "tree.h"
@@ -18,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 /* Everything that one mount consists of. */
 struct job {
@@ -92,6 +94,19 @@ static void raise_limits(void)
     }
 }
 
+/* What a service manager shows of us; only the process that it started may say so. */
+static void tell_manager(const struct job *job, const char *state, const char *what)
+{
+    char point[1024];
+    if (!job->options->foreground)
+        return;
+    adl_log_escape(job->mountpoint, point, sizeof(point));
+    int r = adl_notify("%sSTATUS=%s %s at %s: %zu file%s", state, what, job->source.name, point,
+                       job->manifest.count, job->manifest.count == 1 ? "" : "s");
+    if (r < 0)
+        adl_log(&job->logger.log, ADL_WARNING, "cannot tell the service manager: %s", strerror(-r));
+}
+
 /* The mount is usable: from here on the daemon is on its own. */
 static void on_ready(void *ctx, struct adl_fs *fs)
 {
@@ -101,6 +116,7 @@ static void on_ready(void *ctx, struct adl_fs *fs)
     adl_daemon_ready(&job->daemon);
     adl_log(&job->logger.log, ADL_NOTICE, "mounted %s at %s: %zu file%s", job->source.name,
             job->mountpoint, job->manifest.count, job->manifest.count == 1 ? "" : "s");
+    tell_manager(job, "READY=1\n", "Mounted");
     if (job->reloader) /* last: from here on the manifest may be another */
         adl_reloader_ready(job->reloader, fs);
 }
@@ -108,6 +124,7 @@ static void on_ready(void *ctx, struct adl_fs *fs)
 static void on_ending(void *ctx)
 {
     struct job *job = ctx;
+    tell_manager(job, "STOPPING=1\n", "Unmounting");
     if (job->reloader)
         adl_reloader_stop(job->reloader);
 }
@@ -150,9 +167,23 @@ static int start_engine(struct job *job)
     const struct adl_settings *settings = &job->options->settings;
     int r = adl_engine_new(settings, &job->manifest, &job->logger.log, &job->engine);
     if (r < 0)
-        adl_log(&job->logger.log, ADL_ERROR, "cannot use the cache directory %s: %s",
+        adl_log(&job->logger.log, ADL_ERROR,
+                "cannot use the cache directory %s: %s; --cache-dir=DIR names another",
                 settings->cache_dir ? settings->cache_dir : "(the default)", strerror(-r));
     return r;
+}
+
+/* libfuse and fusermount3 have told what they know on standard error. */
+static void tell_mount_error(const struct job *job, int error)
+{
+    const char *hint = "";
+    if (access("/dev/fuse", F_OK) < 0)
+        hint = ": there is no /dev/fuse ('modprobe fuse' brings it; a container must be given it)";
+    else if (geteuid() != 0 && (error == -EPERM || error == -EACCES))
+        hint = ": without root it takes fusermount3 (Debian's package fuse3) and a directory of "
+               "your own";
+    adl_log(&job->logger.log, ADL_ERROR, "cannot mount on %s: %s%s", job->mountpoint,
+            strerror(-error), hint);
 }
 
 static int mount_and_serve(struct job *job)
@@ -174,7 +205,7 @@ static int mount_and_serve(struct job *job)
         r = adl_fs_run(&fs, job->engine, job->tree, log, &events, job);
     adl_reloader_free(job->reloader);
     if (r < 0)
-        adl_log(log, ADL_ERROR, "%s: %s", job->mountpoint, strerror(-r));
+        tell_mount_error(job, r);
     adl_engine_free(job->engine);
     if (r == 0)
         adl_log(log, ADL_NOTICE, "unmounted %s", job->mountpoint);
@@ -187,12 +218,16 @@ static int serve(struct job *job)
     const struct adl_options *options = job->options;
     int r = adl_logger_open(&job->logger, (enum adl_level)options->log_level, options->log_file);
     if (r < 0) {
-        fprintf(stderr, "adlfs: %s: %s\n", options->log_file, strerror(-r));
+        fprintf(stderr, "adlfs: cannot write the log %s: %s\n", options->log_file, strerror(-r));
         return r;
     }
+    job->logger.mount = job->mountpoint;
+    job->logger.source = job->source.name;
     signal(SIGPIPE, SIG_IGN);
     raise_limits();
     r = mount_and_serve(job);
+    if (r < 0 && options->foreground)
+        adl_notify("STATUS=Failed: %s\nERRNO=%d", strerror(-r), -r);
     adl_logger_close(&job->logger);
     return r;
 }

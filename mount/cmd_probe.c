@@ -238,11 +238,8 @@ static char *manifest_text(const struct adl_options *options, size_t *length)
     FILE *out = open_memstream(&text, length);
     if (!out)
         return NULL;
-    for (size_t i = 0; i < options->n_operands; i++) {
+    for (size_t i = 0; i < options->n_operands; i++)
         fprintf(out, "%s\n  out=%zu\n", options->operands[i], i);
-        for (size_t k = 0; k < options->n_headers; k++)
-            fprintf(out, "  header=%s\n", options->headers[k]);
-    }
     if (fclose(out) != 0) {
         free(text);
         return NULL;

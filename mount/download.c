@@ -1,6 +1,7 @@
 #include "download.h"
 
 #include "cleanup.h"
+#include "io.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -279,14 +280,29 @@ static void all_read(struct adl_download *download)
 
 /* --- reading */
 
-static void on_piece(void *ctx, int error, int fd, int64_t offset, size_t length)
+/* What goes to the stream is taken along: the descriptor may be good until this returns only. */
+static int take_bytes(struct adl_piece *piece, int fd, int64_t offset, size_t length)
+{
+    if (piece->download->run->stream < 0 || length == 0)
+        return 0;
+    if (!piece->bytes && !(piece->bytes = malloc(READ_SIZE)))
+        return -ENOMEM;
+    return adl_io_read(fd, piece->bytes, length, offset);
+}
+
+static int on_piece(void *ctx, int error, int fd, int64_t offset, size_t length)
 {
     struct adl_piece *piece = ctx;
-    (void)offset;
+    if (error == 0) {
+        int r = take_bytes(piece, fd, offset, length);
+        if (r < 0 && r != -ENOMEM)
+            return r; /* it is called again */
+        error = r;
+    }
     piece->error = error;
-    piece->fd = fd;
     piece->length = length;
     adl_inbox_post(piece->download->run->inbox, &piece->message);
+    return 0;
 }
 
 /* All of it, whatever the reader's pace. 0, -EINTR when told to stop, -errno. */
@@ -308,29 +324,19 @@ static int put(const struct adl_download *download, const char *bytes, size_t le
 
 /* What went out is not needed any more; a file system that cannot do that keeps it until the end.
  */
-static void punch(const struct adl_download *download, int fd)
+static void punch(const struct adl_download *download)
 {
     int64_t whole = download->done & -(int64_t)4096;
-    if (download->run->take && whole > 0)
+    int fd = adl_handle_data(download->handle);
+    if (download->run->take && whole > 0 && fd >= 0)
         fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, whole);
 }
 
 static int stream_piece(struct adl_download *download, const struct adl_piece *piece)
 {
-    char buffer[64 << 10]; /* a pipe's worth */
-    for (size_t at = 0; at < piece->length;) {
-        size_t want = piece->length - at < sizeof(buffer) ? piece->length - at : sizeof(buffer);
-        ssize_t n = pread(piece->fd, buffer, want, piece->offset + (int64_t)at);
-        if (n <= 0)
-            return n < 0 ? -errno : -EIO;
-        if (download->digester)
-            adl_digester_feed(download->digester, buffer, (size_t)n);
-        int r = put(download, buffer, (size_t)n);
-        if (r < 0)
-            return r;
-        at += (size_t)n;
-    }
-    return 0;
+    if (download->digester)
+        adl_digester_feed(download->digester, piece->bytes, piece->length);
+    return put(download, piece->bytes, piece->length);
 }
 
 /* Takes the next pieces in order, as far as they are here. 1: that was the last; 0; -errno. */
@@ -348,7 +354,7 @@ static int take_pieces(struct adl_download *download)
             return download->put_error;
         download->done += (int64_t)piece->length;
         if (download->run->stream >= 0)
-            punch(download, piece->fd);
+            punch(download);
         if (piece->length < piece->asked || download->done == download->size)
             return 1;
     }
@@ -579,6 +585,8 @@ void adl_download_free(struct adl_download *download)
         pthread_join(download->comparer, NULL);
         close(download->existing);
     }
+    for (unsigned i = 0; i < ADL_DOWNLOAD_READS; i++)
+        free(download->pieces[i].bytes);
     adl_output_close(&download->output);
     adl_digester_free(download->digester);
     free(download->path);

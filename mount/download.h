@@ -40,7 +40,8 @@ struct adl_download;
 struct adl_piece {
     struct adl_message message;
     struct adl_download *download;
-    int error, fd;
+    int error;
+    char *bytes; /* owned: of what goes to a stream */
     int64_t offset;
     size_t asked, length;
     bool ready;

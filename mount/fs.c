@@ -4,10 +4,13 @@
 
 #include "foresight.h"
 #include "passthrough.h"
+#include "reply.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fuse_lowlevel.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,11 +37,13 @@
 #define XATTR_ROOM 4096
 
 struct adl_fs {
+    struct adl_backing backing; /* first: see backing.h */
     const struct adl_fs_options *options;
     struct adl_engine *engine;
     const struct adl_log *log;
     struct fuse_session *session;
     struct adl_passthrough *passthrough; /* owned */
+    struct adl_reply *reply;             /* owned */
     uid_t uid;
     gid_t gid;
     time_t born;
@@ -52,6 +57,8 @@ struct adl_fs {
     time_t changed;                  /* when directories got what is in them */
     struct adl_xattr_root told;
 };
+static_assert(offsetof(struct adl_fs, backing) == 0,
+              "the hooks take the session's userdata for it");
 
 static void let_go(pthread_rwlock_t **lock)
 {
@@ -348,18 +355,17 @@ static void on_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *in
     foresee_stats(fs, number_of(ino), true);
 }
 
-/* Tells the kernel how the handle is read. 0 or -errno. */
-static int fill_open(struct pending *pending, struct adl_handle *handle)
+/* Tells the kernel how the handle is read. Returns what fuse_reply_open() does. */
+static int reply_open(const struct pending *pending, struct adl_handle *handle, int backing)
 {
-    struct adl_fs *fs = fs_of(pending->req);
-    HOLD_NAMES(fs);
-    const struct adl_node *node = node_of(fs, pending->ino);
-    pending->info.fh = (uint64_t)(uintptr_t)handle;
-    pending->info.direct_io = adl_handle_direct(handle);
+    struct fuse_file_info info = pending->info;
+    info.fh = (uint64_t)(uintptr_t)handle;
+    if (backing)
+        return adl_backing_reply_open(pending->req, &info, backing);
+    info.direct_io = adl_handle_direct(handle);
     /* A version's bytes never change: pages of an earlier open are as good as new. */
-    pending->info.keep_cache = !pending->info.direct_io;
-    return adl_passthrough_open(fs->passthrough, pending->ino, node ? node->name : "(gone)",
-                                adl_handle_complete(handle), &pending->info);
+    info.keep_cache = !info.direct_io;
+    return fuse_reply_open(pending->req, &info);
 }
 
 /* In this order: the kernel must not be left with a data file that the engine closed. */
@@ -374,11 +380,17 @@ static void open_done(void *ctx, int error, struct adl_handle *handle, const str
     (void)attr;
     struct pending *pending = ctx;
     struct adl_fs *fs = fs_of(pending->req);
-    if (error == 0 && (error = fill_open(pending, handle)) < 0)
-        adl_file_release(handle);
+    int backing = 0;
+    if (error == 0) {
+        const struct adl_node *node = adl_tree_node(fs->tree, number_of(pending->ino));
+        error = adl_passthrough_open(fs->passthrough, pending->ino, node->name,
+                                     adl_handle_complete(handle), &backing);
+        if (error < 0)
+            adl_file_release(handle);
+    }
     if (error < 0)
         fuse_reply_err(pending->req, -error);
-    else if (fuse_reply_open(pending->req, &pending->info) == -ENOENT)
+    else if (reply_open(pending, handle, backing) == -ENOENT)
         close_handle(fs, pending->ino, handle); /* interrupted: no release will come */
     free(pending);
 }
@@ -405,18 +417,13 @@ static void on_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
     foresee_opens(fs, number_of(ino));
 }
 
-static void read_done(void *ctx, int error, int fd, int64_t offset, size_t length)
+static int read_done(void *ctx, int error, int fd, int64_t offset, size_t length)
 {
     fuse_req_t req = ctx;
-    if (error < 0) {
-        fuse_reply_err(req, -error);
-        return;
-    }
-    struct fuse_bufvec bytes = FUSE_BUFVEC_INIT(length);
-    bytes.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
-    bytes.buf[0].fd = fd;
-    bytes.buf[0].pos = offset;
-    fuse_reply_data(req, &bytes, 0);
+    if (error == 0)
+        return adl_reply_bytes(fs_of(req)->reply, req, fd, offset, length);
+    fuse_reply_err(req, -error);
+    return 0;
 }
 
 static void on_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
@@ -579,12 +586,13 @@ static void on_init(void *ctx, struct fuse_conn_info *conn)
     struct adl_fs *fs = ctx;
     conn->want |= conn->capable & (FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
                                    FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_ASYNC_READ);
+    /* Or O_DIRECT reads would be background requests: 64 at a time, and deaf to Ctrl-C. */
+    conn->want &= ~FUSE_CAP_ASYNC_DIO;
     conn->max_write = REQUEST_MAX; /* libfuse makes the limit for reads of it, too */
     conn->max_background = 64;
     conn->congestion_threshold = 48;
     conn->time_gran = 1000000000; /* HTTP dates are seconds */
-    adl_passthrough_init(fs->passthrough, conn, fuse_session_fd(fs->session),
-                         adl_engine_directory(fs->engine));
+    adl_passthrough_init(fs->passthrough, conn, adl_engine_directory(fs->engine));
 }
 
 static const struct fuse_lowlevel_ops operations = {
@@ -634,7 +642,9 @@ static int serve(struct adl_fs *fs)
     struct fuse_loop_config *config = fuse_loop_cfg_create();
     if (!config)
         return -ENOMEM;
-    int error = -pthread_create(&greeter, NULL, greet, fs);
+    int error = adl_backing_attach(&fs->backing, fs->session);
+    if (error == 0)
+        error = -pthread_create(&greeter, NULL, greet, fs);
     bool greeted = error == 0;
     if (greeted) {
         int signalled = fuse_session_loop_mt(fs->session, config);
@@ -718,14 +728,17 @@ int adl_fs_run(const struct adl_fs_options *options, struct adl_engine *engine,
                         .tree = tree,
                         .changed = now,
                         .told = {.generation = 1}};
-    int error = adl_passthrough_new(log, &fs.passthrough);
+    int error = adl_passthrough_new(&fs.backing, log, &fs.passthrough);
     if (error < 0)
         return error;
     if (!options->reloads)
         snprintf(fs.told.error, sizeof(fs.told.error), "never");
     init_lock(&fs.lock);
     fs.foresight = adl_foresight_new(tree);
-    error = fs.foresight ? run_session(&fs) : -ENOMEM;
+    error = fs.foresight ? adl_reply_new(REQUEST_MAX, &fs.reply) : -ENOMEM;
+    if (error == 0)
+        error = run_session(&fs);
+    adl_reply_free(fs.reply);
     adl_foresight_free(fs.foresight);
     pthread_rwlock_destroy(&fs.lock);
     adl_passthrough_free(fs.passthrough);

@@ -1,6 +1,8 @@
 #include "options.h"
 
 #include "cleanup.h"
+#include "header.h"
+#include "secret.h"
 #include "spell.h"
 
 #include <errno.h>
@@ -8,6 +10,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* DESIGN: an option is a row that says its name, what kind of value it takes and which field of
  * struct adl_options that value goes to. The command line, -o and the help text all read the same
@@ -18,10 +21,11 @@ enum kind {
     TEXT,    /* const char *; not empty */
     PATH,    /* const char *; made absolute, since the daemon leaves its directory */
     SIZE,    /* uint32_t bytes, a power of two; K, M, G are powers of 1024 */
+    BYTES,   /* int64_t bytes; likewise, and T */
     SECONDS, /* int64_t; s, m, h, d are understood */
     NUMBER,  /* unsigned */
     CHOICE,  /* int: one of the row's words */
-    HEADER,  /* appended to options->headers */
+    HEADER,  /* appended to options->headers; @FILE: each of its lines */
     LIST,    /* a list of options: -o */
 };
 
@@ -36,7 +40,7 @@ struct option {
     const char *help;         /* at most 46 columns, with the default that help adds in brackets */
     const struct word *words; /* named values, ended by a NULL name; NULL for none */
     size_t offset;            /* of the field in struct adl_options */
-    int64_t min, max;         /* SIZE, SECONDS, NUMBER */
+    int64_t min, max;         /* SIZE, BYTES, SECONDS, NUMBER */
     enum kind kind;
     unsigned users; /* enum adl_option_user, or'ed */
     char letter;    /* 0: none */
@@ -71,6 +75,10 @@ static const struct option table[] = {
      NULL, AT(settings.cache_dir), 0, 0, PATH, ADL_FOR_MOUNT | ADL_FOR_GET | ADL_FOR_CACHE, 0},
     {"allocate", "sparse|full", "how cache files take disk space",
      allocate_words, AT(settings.allocate), 0, 0, CHOICE, ADL_FOR_MOUNT | ADL_FOR_GET, 0},
+    {"cache-max", "SIZE", "what the cache may take of the disk [no limit]",
+     NULL, AT(settings.cache_max), 1 << 20, INT64_MAX, BYTES, ADL_FOR_MOUNT, 0},
+    {"cache-reserve", "SIZE", "what it leaves free there [nothing]",
+     NULL, AT(settings.cache_reserve), 1 << 20, INT64_MAX, BYTES, ADL_FOR_MOUNT, 0},
     {"block-size", "SIZE", "unit of the cache, a power of two",
      NULL, AT(settings.block_size), 4096, 16 << 20, SIZE, ADL_FOR_MOUNT | ADL_FOR_GET, 0},
     {"revalidate", "SECONDS|never|always", "how long to trust what an origin said",
@@ -85,8 +93,12 @@ static const struct option table[] = {
      NULL, AT(settings.origin_connections), 1, 64, NUMBER, ADL_FOR_MOUNT | ADL_FOR_GET, 0},
     {"max-connections", "N", "at most so many in all",
      NULL, AT(settings.connections), 1, 256, NUMBER, ADL_FOR_MOUNT | ADL_FOR_GET, 0},
-    {"header", "'NAME: VALUE'", "send this header too; may be repeated",
-     NULL, 0, 0, 0, HEADER, ADL_FOR_PROBE | ADL_FOR_GET, 0},
+    {"header", "'NAME: VALUE'|@FILE", "send this header too; may be repeated",
+     NULL, 0, 0, 0, HEADER, ADL_FOR_MOUNT | ADL_FOR_PROBE | ADL_FOR_GET, 0},
+    {"netrc", NULL, "log in as ~/.netrc says",
+     NULL, AT(netrc), 0, 0, FLAG, ADL_FOR_MOUNT | ADL_FOR_PROBE | ADL_FOR_GET, 0},
+    {"netrc-file", "FILE", "log in as this file says",
+     NULL, AT(settings.netrc), 0, 0, PATH, ADL_FOR_MOUNT | ADL_FOR_PROBE | ADL_FOR_GET, 0},
     {"user-agent", "TEXT", "say this in User-Agent [adlfs/" ADL_VERSION "]",
      NULL, AT(settings.user_agent), 0, 0, TEXT, ADL_FOR_MOUNT | ADL_FOR_PROBE | ADL_FOR_GET, 0},
     {"cacert", "FILE", "trust these CA certificates [the system's]",
@@ -135,15 +147,15 @@ static const struct option table[] = {
 /* What fstab(5) and mount(8) say to every file system. They are mount(8)'s own business, or what a
  * mount of ours is anyway (read-only, no devices, no set-user-ID, no access times). */
 static const char *const standard_words[] = {
-    "defaults",   "ro",          "auto",          "noauto",  "user",    "nouser",   "users",
-    "owner",      "group",       "nofail",        "_netdev", "suid",    "nosuid",   "dev",
-    "nodev",      "noexec",      "async",         "sync",    "atime",   "noatime",  "diratime",
-    "nodiratime", "relatime",    "norelatime",    "silent",  "loud",    "lazytime", "nolazytime",
-    "comment",    "strictatime", "nostrictatime", "helper",  "uhelper", NULL};
+    "defaults",   "ro",          "auto",          "noauto",  "user",    "nouser",      "users",
+    "owner",      "group",       "nofail",        "_netdev", "suid",    "nosuid",      "dev",
+    "nodev",      "noexec",      "async",         "sync",    "atime",   "noatime",     "diratime",
+    "nodiratime", "relatime",    "norelatime",    "silent",  "loud",    "lazytime",    "nolazytime",
+    "comment",    "strictatime", "nostrictatime", "helper",  "uhelper", "nosymfollow", NULL};
 
 static bool standard_word(const char *name)
 {
-    if (strncmp(name, "x-", 2) == 0)
+    if (strncasecmp(name, "x-", 2) == 0)
         return true;
     for (const char *const *word = standard_words; *word; word++)
         if (strcmp(name, *word) == 0)
@@ -239,14 +251,14 @@ static bool scan_number(const char *text, const struct word *units, int64_t *out
 static int parse_number(const struct parse *parse, const struct option *option, const char *value,
                         int64_t *out)
 {
-    static const struct word bytes[] = {{"k", 1 << 10}, {"m", 1 << 20}, {"g", 1 << 30}, {NULL, 0}};
+    static const struct word bytes[] = {
+        {"k", 1 << 10}, {"m", 1 << 20}, {"g", 1 << 30}, {"t", INT64_C(1) << 40}, {NULL, 0}};
     static const struct word times[] = {{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}, {NULL, 0}};
-    const struct word *units = option->kind == SIZE      ? bytes
-                               : option->kind == SECONDS ? times
-                                                         : NULL;
+    bool sized = option->kind == SIZE || option->kind == BYTES;
+    const struct word *units = sized ? bytes : option->kind == SECONDS ? times : NULL;
     if (!scan_number(value, units, out))
         return wrong(parse, "%s%s: '%s' is not a %s", dashes(parse), option->name, value,
-                     option->kind == SIZE      ? "size like 64K or 1M"
+                     sized                     ? "size like 64K or 1M"
                      : option->kind == SECONDS ? "time like 30 (seconds) or 5m"
                                                : "number");
     if (*out < option->min || *out > option->max)
@@ -267,12 +279,36 @@ static bool find_word(const struct word *words, const char *name, int64_t *out)
     return false;
 }
 
-/* "Name: value" with a token for a name (RFC 9110 5.6.2) and nothing that ends a line. */
-static bool header_valid(const char *text)
+/* One header, of the command line or of a file. No message repeats it: it may be a password. */
+static int take_header(const struct parse *parse, const char *text)
 {
-    size_t name = strspn(text, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
-                               "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
-    return name > 0 && text[name] == ':' && !strpbrk(text, "\r\n");
+    struct adl_options *options = parse->options;
+    size_t length = strlen(text), name = adl_header_name(text, length);
+    if (!name || adl_header_has_control(text, length))
+        return wrong(parse, "%sheader: not of the form 'Name: value'", dashes(parse));
+    if (adl_header_is_own(text, name))
+        return wrong(parse, "%sheader: %.*s is adlfs's own to send", dashes(parse), (int)name,
+                     text);
+    return append(&options->headers, &options->n_headers, text);
+}
+
+/* A header in each line of a file that nobody else needs to see. */
+static int take_header_file(const struct parse *parse, const char *path)
+{
+    cleanup_free char *text = NULL;
+    int r = adl_secret_read(path, &text);
+    if (r < 0)
+        return wrong(parse, "%sheader=@%s: %s", dashes(parse), path,
+                     r == -EINVAL ? "it is no text file" : strerror(-r));
+    char *rest = own(parse->options, strlen(text));
+    if (!rest)
+        return -ENOMEM;
+    memcpy(rest, text, strlen(text));
+    explicit_bzero(text, strlen(text));
+    for (char *line; r == 0 && (line = strsep(&rest, "\r\n")) != NULL;)
+        if (*line)
+            r = take_header(parse, line);
+    return r;
 }
 
 static int set_text(const struct parse *parse, const struct option *option, const char *value)
@@ -280,11 +316,8 @@ static int set_text(const struct parse *parse, const struct option *option, cons
     struct adl_options *options = parse->options;
     if (!*value)
         return wrong(parse, "%s%s needs a value", dashes(parse), option->name);
-    if (option->kind == HEADER) {
-        if (!header_valid(value))
-            return wrong(parse, "--%s: not of the form 'Name: value'", option->name);
-        return append(&options->headers, &options->n_headers, value);
-    }
+    if (option->kind == HEADER)
+        return value[0] == '@' ? take_header_file(parse, value + 1) : take_header(parse, value);
     const char **field = (const char **)((char *)options + option->offset);
     if (option->kind == PATH)
         return make_absolute(options, value, field);
@@ -310,6 +343,7 @@ static int set_number(const struct parse *parse, const struct option *option, co
     case SIZE:
         *(uint32_t *)field = (uint32_t)number;
         break;
+    case BYTES:
     case SECONDS:
         *(int64_t *)field = number;
         break;
@@ -398,9 +432,14 @@ static int parse_item(const struct parse *parse, const char *item)
     cleanup_free char *name = strndup(item, length);
     if (!name)
         return -ENOMEM;
+    if (strcmp(name, "remount") == 0)
+        return wrong(parse, "it cannot be mounted again with other options: "
+                            "unmount it first, then mount it");
+    if (strcmp(name, "rw") == 0 && parse->options->from_mount)
+        return 0; /* mount(8) says so when nobody said anything */
     if (strcmp(name, "rw") == 0)
         return wrong(parse, "a mount of URLs is read-only: give 'ro' in place of 'rw'");
-    return standard_word(name) ? 0 : unknown_option(parse, item, length);
+    return standard_word(name) || parse->options->sloppy ? 0 : unknown_option(parse, item, length);
 }
 
 /* The list of -o, taken apart at its commas. */
@@ -486,6 +525,29 @@ void adl_options_init(struct adl_options *options, enum adl_option_user user)
     }
 }
 
+/* Which file --netrc means, and whether it can be read: said now, and not in a log. */
+static int find_netrc(const struct parse *parse)
+{
+    struct adl_options *options = parse->options;
+    const char *home = getenv("HOME");
+    if (options->netrc && !options->settings.netrc) {
+        if (!home || !*home)
+            return wrong(parse, "--netrc: there is no HOME; say --netrc-file=FILE");
+        size_t room = strlen(home) + sizeof("/.netrc");
+        char *path = own(options, room);
+        if (!path)
+            return -ENOMEM;
+        snprintf(path, room, "%s/.netrc", home);
+        int r = make_absolute(options, path, &options->settings.netrc);
+        if (r < 0)
+            return r;
+    }
+    const char *path = options->settings.netrc;
+    if (path && access(path, R_OK) < 0)
+        return wrong(parse, "%s: %s", path, strerror(errno));
+    return 0;
+}
+
 int adl_options_parse(struct adl_options *options, enum adl_option_user user, int argc,
                       const char *const *argv, char *why, size_t room)
 {
@@ -503,6 +565,10 @@ int adl_options_parse(struct adl_options *options, enum adl_option_user user, in
         else
             r = parse_short(&parse, argc, argv, &at);
     }
+    if (r == 0)
+        r = find_netrc(&parse);
+    options->settings.headers = options->headers;
+    options->settings.n_headers = options->n_headers;
     if (r < 0 && r != -EINVAL)
         snprintf(why, room, "%s", strerror(-r));
     return r;

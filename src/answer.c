@@ -262,6 +262,7 @@ int64_t adl_http_date(const char *text, size_t length, int64_t now)
 struct sent {
     struct text value; /* trimmed */
     bool again;        /* the field has come before */
+    bool spaced;       /* there is a space before the colon */
     int64_t now;
 };
 
@@ -288,15 +289,28 @@ static void take_content_length(struct adl_answer *answer, const struct sent *se
     }
 }
 
-static void spoil_transfer_encoding(struct adl_answer *answer)
+static void take_chunked(struct adl_answer *answer)
 {
     answer->chunked = true;
     answer->content_length = -1;
 }
 
+static void spoil_transfer_encoding(struct adl_answer *answer)
+{
+    take_chunked(answer);
+    answer->bad_coding = true;
+}
+
+/* It is curl that takes the chunks apart, and curl may read anything but the plain word otherwise
+ * than is read here: not see it where it is folded or stands behind a space, see it twice, or find
+ * it within another word. */
 static void take_transfer_encoding(struct adl_answer *answer, const struct sent *sent)
 {
-    if (!is_word(sent->value, "identity")) /* RFC 2616 had it: no coding at all */
+    if (sent->again || sent->spaced)
+        spoil_transfer_encoding(answer);
+    else if (is_word(sent->value, "chunked"))
+        take_chunked(answer);
+    else if (!is_word(sent->value, "identity")) /* RFC 2616 had it: no coding at all */
         spoil_transfer_encoding(answer);
 }
 
@@ -501,7 +515,9 @@ static void take_field(struct adl_answer *answer, struct text line, int64_t now)
         return;
     /* Space before the colon is a mistake that does not change what is meant (RFC 9112 5.1). */
     struct text name = trim((struct text){line.at, colon});
-    struct sent sent = {.value = trim((struct text){colon + 1, line.end}), .now = now};
+    struct sent sent = {.value = trim((struct text){colon + 1, line.end}),
+                        .spaced = left(name) != (size_t)(colon - line.at),
+                        .now = now};
     for (int i = 0; i < N_FIELDS; i++) {
         if (!is_word(name, fields[i].name))
             continue;
@@ -555,10 +571,11 @@ void adl_answer_line(struct adl_answer *answer, const char *line, size_t length,
         text.end--;
     if (left(text) && text.end[-1] == '\r')
         text.end--;
-    if (!left(text))
-        return;
-    if (take_word(&text, "http/")) {
+    if (!left(text)) {
+        answer->open = false;
+    } else if (!answer->open && take_word(&text, "http/")) {
         adl_answer_reset(answer);
+        answer->open = true;
         take_status(answer, text);
     } else if (is_space(*text.at)) {
         fold_field(answer, text);

@@ -42,6 +42,8 @@ static void recall(struct adl_file *file)
 
 struct adl_file *adl_file_at(struct adl_engine *engine, uint32_t entry)
 {
+    if (entry >= engine->n_entries || !engine->entries[entry])
+        return NULL;
     struct adl_file *file = engine->files[entry];
     if (file)
         return file;
@@ -377,6 +379,9 @@ void adl_call_fail(struct adl_call *call, int error)
     case ADL_CALL_TAKE:
         call->done.whole(call->ctx, error);
         break;
+    case ADL_CALL_EVICT:
+        call->done.evict(call->ctx, error, 0);
+        break;
     default:
         break;
     }
@@ -392,7 +397,7 @@ static const char *mode_name(const struct adl_file *file)
     return file->mode == ADL_MODE_SPLIT ? "split" : "single";
 }
 
-static const char *state_name(const struct adl_file *file)
+static const char *state_name(const struct adl_file *file, int64_t cached)
 {
     if (file->n_transfers)
         return "fetching";
@@ -400,22 +405,9 @@ static const char *state_name(const struct adl_file *file)
         return "failed";
     if (!file->known)
         return file->version ? "stale" : "unknown";
-    if (file->edition && file->size >= 0 && adl_copy_complete(file->edition->copy))
+    if (file->size > 0 ? cached == file->size : file->edition && file->size == 0)
         return "complete";
     return "idle";
-}
-
-/* Of a file that nobody has open: what an earlier reader left in the cache, if anything. */
-static int64_t cached_bytes(struct adl_file *file)
-{
-    char name[ADL_NAME_ROOM];
-    struct adl_key key = adl_store_key(file->entry->urls);
-    adl_store_name(&key, ".data", name);
-    if (!file->edition && file->known && file->size > 0 &&
-        faccessat(file->engine->store->dir, name, F_OK, 0) == 0)
-        adl_edition_open(file);
-    adl_engine_busy(file); /* closes it again */
-    return file->edition ? adl_copy_bytes(file->edition->copy) : 0;
 }
 
 static void report(struct adl_file *file, struct adl_call *call)
@@ -423,7 +415,7 @@ static void report(struct adl_file *file, struct adl_call *call)
     cleanup_free char *url = adl_url_redact(adl_file_url(file));
     cleanup_free char *final = file->final_url ? adl_url_redact(file->final_url) : NULL;
     const struct adl_validator *validator = &file->validators[file->mirror];
-    int64_t cached = cached_bytes(file); /* first: it may fail, and change the error's text */
+    int64_t cached = adl_edition_cached(file);
     struct adl_report report = {.url = url ? url : "",
                                 .final_url = final,
                                 .mode = mode_name(file),
@@ -437,7 +429,7 @@ static void report(struct adl_file *file, struct adl_call *call)
                                 .seconds = file->seconds,
                                 .mirrors = file->entry->n_urls,
                                 .transfers = file->n_transfers};
-    report.state = state_name(file);
+    report.state = state_name(file, cached);
     call->done.report(call->ctx, &report);
     free(call);
 }

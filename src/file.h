@@ -100,15 +100,23 @@ bool adl_handle_direct(const struct adl_handle *handle);
 int adl_handle_complete(const struct adl_handle *handle);
 
 /* Reads: answered with the place of the bytes in a file descriptor, to be passed on from there
- * (splice) without a copy. `length` is shorter than asked at the end of the file only, 0 behind
- * it. Errors: as above, -ESTALE for what is not cached of an old version. Any thread. */
-typedef void adl_read_fn(void *ctx, int error, int fd, int64_t offset, size_t length);
+ * (splice) without a copy, before the function returns. `length` is shorter than asked at the end
+ * of the file only, 0 behind it (then there need be no descriptor: -1). The function returns 0, or
+ * -errno when the bytes could not be read from there: a disk may not give back what it was given.
+ * Then they are fetched again, and it is called once more, with the bytes or an error; after an
+ * error what it returns means nothing. Errors: as above, -ESTALE for what is not cached of an old
+ * version. Any thread. */
+typedef int adl_read_fn(void *ctx, int error, int fd, int64_t offset, size_t length);
 void adl_file_read(struct adl_handle *handle, uint64_t ticket, int64_t offset, size_t length,
                    adl_read_fn *done, void *ctx);
 
 /* The data file of a handle whose bytes have all come, as they were read, whatever was known when
  * it was opened; and how long it is. -1: not yet. Any thread. */
 int adl_handle_whole(const struct adl_handle *handle, int64_t *size);
+
+/* The data file of a handle that nobody else may have: where what is not needed any more may be
+ * punched out of it. -1: none. Not while a read is under way. */
+int adl_handle_data(const struct adl_handle *handle);
 
 /* Waits until the checksum= of the manifest was compared with such a file. 0: it is right, or there
  * is none; -EBADMSG: it is not, and the file was dropped; -ESTALE; -EINVAL: not all is here;
@@ -121,6 +129,11 @@ void adl_file_digest(struct adl_handle *handle, adl_done_fn *done, void *ctx);
  * -EXDEV, -ENOENT: it cannot be moved there; -EINVAL: not all is here; -errno. Any thread. */
 void adl_file_take(struct adl_handle *handle, int directory, const char *name, bool replace,
                    adl_done_fn *done, void *ctx);
+/* Takes what is cached of a file out of the cache, whole, unless somebody has it open. error: 0;
+ * -EBUSY, it is open, here or in another process; -ENOENT, nothing was cached; -errno. Any thread.
+ */
+typedef void adl_evict_fn(void *ctx, int error, int64_t freed); /* bytes of disk */
+void adl_file_evict(struct adl_engine *engine, uint32_t entry, adl_evict_fn *done, void *ctx);
 
 /* Everything that can be told of a file; see the fields. */
 struct adl_report {

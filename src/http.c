@@ -1,6 +1,7 @@
 #include "http.h"
 
 #include "cleanup.h"
+#include "header.h"
 #include "url.h"
 
 #include <assert.h>
@@ -174,12 +175,9 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx)
         get->endless = true;
         return 0;
     }
+    adl_answer_line(&get->answer, line, length, time(NULL));
     bool last = length == 0 || line[0] == '\r' || line[0] == '\n';
-    if (!last) {
-        adl_answer_line(&get->answer, line, length, time(NULL));
-        return length;
-    }
-    return head_complete(get) ? length : 0;
+    return !last || head_complete(get) ? length : 0;
 }
 
 static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
@@ -188,10 +186,8 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
     size_t length = size * count;
     if (get->redirecting)
         return length;
-    if (!get->answered) { /* a body without a head: HTTP/0.9 */
-        get->refused = true;
+    if (!get->answered) /* a body without a head: HTTP/0.9 */
         return 0;
-    }
     get->refused = !get->events.body(get->ctx, bytes, length);
     return get->refused ? 0 : length;
 }
@@ -241,17 +237,49 @@ static bool add_condition(struct adl_get *get)
     return add_header(get, "If-Modified-Since", date);
 }
 
-/* What the manifest says of an entry: for the origin that it was said of only. */
+/* Whether it asks the origin of the URL that the manifest gave. */
+static bool at_home(const struct adl_get *get)
+{
+    char asked[1024], given[1024];
+    return adl_url_origin(get->url, asked, sizeof(asked)) == 0 &&
+           adl_url_origin(get->home, given, sizeof(given)) == 0 && strcmp(asked, given) == 0;
+}
+
+/* Whether the entry says something else than that header of all entries. */
+static bool overridden(const struct adl_entry_options *options, const char *line)
+{
+    size_t name = adl_header_name(line, strlen(line)) + 1; /* with the ':' */
+    for (const char **header = options ? options->headers : NULL; header && *header; header++)
+        if (strncasecmp(*header, line, name) == 0)
+            return true;
+    return false;
+}
+
+/* What was given for all entries. */
+static bool add_settings(struct adl_get *get)
+{
+    const struct adl_settings *settings = get->http->settings;
+    for (size_t i = 0; i < settings->n_headers; i++)
+        if (!overridden(get->options, settings->headers[i]) && !add_line(get, settings->headers[i]))
+            return false;
+    if (settings->netrc) {
+        curl_easy_setopt(get->easy, CURLOPT_NETRC, (long)CURL_NETRC_OPTIONAL);
+        curl_easy_setopt(get->easy, CURLOPT_NETRC_FILE, settings->netrc);
+    }
+    return true;
+}
+
+/* What the user has to say: for the origin that it was said of only. */
 static bool add_options(struct adl_get *get)
 {
     const struct adl_entry_options *options = get->options;
-    char asked[1024], given[1024];
-    if (!options)
-        return true;
-    if (options->user_agent)
+    if (options && options->user_agent)
         curl_easy_setopt(get->easy, CURLOPT_USERAGENT, options->user_agent);
-    if (adl_url_origin(get->url, asked, sizeof(asked)) < 0 ||
-        adl_url_origin(get->home, given, sizeof(given)) < 0 || strcmp(asked, given) != 0)
+    if (!at_home(get))
+        return true;
+    if (!add_settings(get))
+        return false;
+    if (!options)
         return true;
     for (const char **header = options->headers; header && *header; header++)
         if (!add_line(get, *header))
@@ -488,6 +516,11 @@ static int wait_ms(const struct adl_http *http, int timeout)
     if (left < 0)
         left = 0;
     return timeout < 0 || left < timeout ? (int)(left > 60000 ? 60000 : left) : timeout;
+}
+
+bool adl_http_pause(struct adl_get *get, bool pause)
+{
+    return curl_easy_pause(get->easy, pause ? CURLPAUSE_RECV : CURLPAUSE_CONT) == CURLE_OK;
 }
 
 void adl_http_turn(struct adl_http *http, int timeout)

@@ -2,6 +2,7 @@
 #include "draft.h"
 
 #include "cleanup.h"
+#include "header.h"
 #include "name.h"
 #include "value.h"
 
@@ -101,57 +102,16 @@ static int take_checksum(struct given *given)
     return 0;
 }
 
-/* RFC 9110 5.5: a field's value holds no control characters but the tabulator. */
-static bool has_control(const char *text, size_t length)
-{
-    for (size_t i = 0; i < length; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if ((c < 0x20 && c != '\t') || c == 0x7f)
-            return true;
-    }
-    return false;
-}
-
-/* RFC 9110 5.6.2. */
-static bool is_token(const char *text, size_t length)
-{
-    for (size_t i = 0; i < length; i++) {
-        unsigned char c = (unsigned char)text[i];
-        bool alnum = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
-        if (!alnum && (c >= 0x80 || !c || !strchr("!#$%&'*+-.^_`|~", c)))
-            return false;
-    }
-    return length > 0;
-}
-
-/* The engine's own: it asks for ranges and conditions and looks after connections itself, and an
- * answer to another question than its own would be taken for the file's bytes. */
-static bool is_engine_header(const char *name, size_t length)
-{
-    static const char *const names[] = {
-        "Accept-Encoding", "Connection", "Content-Length",
-        "Expect",          "If-Match",   "If-Modified-Since",
-        "If-None-Match",   "If-Range",   "If-Unmodified-Since",
-        "Range",           "TE",         "Transfer-Encoding",
-        "Upgrade",
-    };
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (strlen(names[i]) == length && strncasecmp(names[i], name, length) == 0)
-            return true;
-    return false;
-}
-
 /* No message shows what a header says: it may be a password. */
 static int take_header(struct given *given)
 {
     struct adl_draft *draft = given->draft;
-    const char *colon = memchr(given->value, ':', given->length);
-    size_t name = colon ? (size_t)(colon - given->value) : 0;
-    if (!is_token(given->value, name)) {
+    size_t name = adl_header_name(given->value, given->length);
+    if (!name) {
         FAULT(given, "header= wants 'Name: value'");
-    } else if (has_control(given->value, given->length)) {
+    } else if (adl_header_has_control(given->value, given->length)) {
         FAULT(given, "header= holds a control character");
-    } else if (is_engine_header(given->value, name)) {
+    } else if (adl_header_is_own(given->value, name)) {
         FAULT(given, "header=%s is adlfs's own to send: leave it out",
               adl_quote(given->value, name).text);
     } else if (draft->n_headers == ADL_HEADERS_MAX) {
@@ -168,7 +128,7 @@ static int take_header(struct given *given)
 /* Text that goes into a request; empty stands for not given. */
 static int take_field(const struct given *given, char **slot)
 {
-    if (has_control(given->value, given->length)) {
+    if (adl_header_has_control(given->value, given->length)) {
         FAULT(given, "%s= holds a control character", given->name);
         return 0;
     }

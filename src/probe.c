@@ -80,11 +80,22 @@ static const char *misfit(const struct adl_question *question, const struct adl_
     return NULL;
 }
 
+/* Why a body's bytes are not the file's; NULL: they are. */
+static const char *coding(const struct adl_answer *answer)
+{
+    if (answer->encoded)
+        return "the origin encodes the body, though it was asked not to";
+    if (answer->bad_coding)
+        return "the origin's Transfer-Encoding is not plainly chunked";
+    return NULL;
+}
+
 static struct adl_verdict partial(const struct adl_question *question, const struct adl_pin *pin,
                                   const struct adl_answer *answer)
 {
-    if (answer->encoded)
-        return failed(-EIO, "the origin encodes the body, though it was asked not to");
+    const char *coded = coding(answer);
+    if (coded)
+        return failed(-EIO, coded);
     if (!question->ranged)
         return transient(-EIO, "the origin answers with a range that was not asked for");
     const char *changed = odds(pin, answer->total, &answer->validator);
@@ -102,8 +113,9 @@ static struct adl_verdict partial(const struct adl_question *question, const str
 static struct adl_verdict whole(const struct adl_question *question, const struct adl_pin *pin,
                                 const struct adl_answer *answer)
 {
-    if (answer->encoded)
-        return failed(-EIO, "the origin encodes the body, though it was asked not to");
+    const char *coded = coding(answer);
+    if (coded)
+        return failed(-EIO, coded);
     if (answer->content_length < -1)
         return transient(-EIO, "the origin's Content-Length makes no sense");
     const char *changed = odds(pin, answer->content_length, &answer->validator);

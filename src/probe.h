@@ -36,8 +36,11 @@ struct adl_answer {
     int64_t date;        /* Unix time, s; ADL_TIME_UNKNOWN */
     int64_t retry_after; /* s from now, 0 .. 86400 (capped); -1: not given */
     char encoding[24];   /* for the message, printable ASCII only */
-    bool chunked;        /* Transfer-Encoding: content_length stays -1 (RFC 9112 6.3) */
+    bool chunked;        /* Transfer-Encoding: content_length stays -1 (RFC 9112 6.3) ... */
+    bool bad_coding;     /* ... but not plainly and only "chunked", once: no telling what of the
+                            body is the file's */
     /* private to answer.c */
+    bool open;     /* within a head: behind its status line, before the empty line */
     unsigned seen; /* one bit for each field that has come */
     int field; /* which one the last line was, in case the next continues it; -1: none of ours */
 };
@@ -45,15 +48,16 @@ struct adl_answer {
 /* Forgets everything; ready for the first line. */
 void adl_answer_reset(struct adl_answer *answer);
 
-/* Takes one line of a head, with or without CRLF: a status line starts the answer anew (1xx and
- * redirects are followed by another head), an unknown or malformed field changes nothing but what
- * the fields above say. `now` (Unix time, s) turns a Retry-After date into seconds, and two digits
- * into a year. Not for trailers, which would be taken for fields of the head.
+/* Takes one line of a head, with or without CRLF: a status line, the first or behind an empty line,
+ * starts the answer anew (1xx are followed by another head), an unknown or malformed field changes
+ * nothing but what the fields above say. `now` (Unix time, s) turns a Retry-After date into
+ * seconds, and two digits into a year. Not for trailers, which would be taken for fields of the
+ * head.
  *
  * A field that comes twice with two values, or that goes on in the next line (obs-fold, RFC 9112
  * 5.2), is not believed: Content-Length and Content-Range become malformed, Content-Encoding
- * `encoded`, Transfer-Encoding `chunked`, the others count as not sent. So does an ETag that is not
- * a quoted string, or that is an empty one: it tells no version from another. */
+ * `encoded`, Transfer-Encoding `bad_coding`, the others count as not sent. So does an ETag that is
+ * not a quoted string, or that is an empty one: it tells no version from another. */
 void adl_answer_line(struct adl_answer *answer, const char *line, size_t length, int64_t now);
 
 /* An HTTP-date in any of its three forms (RFC 9110 5.6.7) -> Unix time (negative before 1970), or
@@ -104,24 +108,23 @@ struct adl_verdict {
  *   200                                                     -> SINGLE, size = Content-Length
  *   200 with Content-Length 0                               -> EMPTY
  *   200 or 206 with a Content-Encoding                      -> FAILED, -EIO: not the file's bytes
- *   200 with a Content-Length of -2                         -> TRANSIENT, -EIO: no telling where
- *        its body ends, so it must be discarded (RFC 9112 6.3)
- *   416 with a total at odds with the pin                   -> CHANGED
- *   416 with total 0                                        -> EMPTY
- *   416, anything else                                      -> PLAIN; not ranged: FAILED, -EIO
- *   304, conditional                                        -> UNCHANGED; else TRANSIENT, -EIO
- *   301 302 303 307 308                                     -> REDIRECT
- *   404 410 -> FAILED -ENOENT;  401 403 407 -> FAILED -EACCES
- *   408 425 429 and 5xx (but 501, 505) -> TRANSIENT (-ETIMEDOUT for 408 and 504, else -EIO)
- *   other 4xx, 501, 505, 2xx, 3xx      -> FAILED -EIO
- *   no status, 1xx, 600 and above (RFC 9110 15: like 5xx)  -> TRANSIENT -EIO
- *   a 200 or 206 whose size or validator is at odds with the pin -> CHANGED
+ *   200 or 206 with a Transfer-Encoding that is bad         -> FAILED, -EIO: who sees another
+ * coding in it than we do would leave its framing among the bytes 200 with a Content-Length of -2
+ * -> TRANSIENT, -EIO: no telling where its body ends, so it must be discarded (RFC 9112 6.3) 416
+ * with a total at odds with the pin                   -> CHANGED 416 with total 0 -> EMPTY 416,
+ * anything else                                      -> PLAIN; not ranged: FAILED, -EIO 304,
+ * conditional                                        -> UNCHANGED; else TRANSIENT, -EIO 301 302 303
+ * 307 308                                     -> REDIRECT 404 410 -> FAILED -ENOENT;  401 403 407
+ * -> FAILED -EACCES 408 425 429 and 5xx (but 501, 505) -> TRANSIENT (-ETIMEDOUT for 408 and 504,
+ * else -EIO) other 4xx, 501, 505, 2xx, 3xx      -> FAILED -EIO no status, 1xx, 600 and above (RFC
+ * 9110 15: like 5xx)  -> TRANSIENT -EIO a 200 or 206 whose size or validator is at odds with the
+ * pin -> CHANGED
  *
  * 'At odds': both sizes known and different; or the pin has an ETag and the answer has another or
  * none; or the pin has no ETag but a Last-Modified, and the answer has another or none. (An answer
  * that lacks the pinned validator cannot be shown to be of the same version.) Weak ETags compare
  * like strong ones here: a change in one is a change. A Content-Length of -2 counts as wrong.
- * Content-Encoding is looked at before the pin, and the pin before the shape of a range. */
+ * Codings are looked at before the pin, and the pin before the shape of a range. */
 void adl_probe_classify(const struct adl_question *question, const struct adl_pin *pin,
                         const struct adl_answer *answer, struct adl_verdict *verdict);
 

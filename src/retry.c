@@ -7,6 +7,7 @@
 #include "minmax.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 /* Backing off: 0.2 s, doubled for each failure in a row, up to 10 s, give or take a quarter. */
 #define BACKOFF_MS     200
@@ -144,7 +145,10 @@ void adl_fetch_give_up(struct adl_file *file, struct adl_calls *calls)
         int64_t since = call->since > file->progress_at ? call->since : file->progress_at;
         if (engine->now - since >= patience || (down && file->failed_at > call->since)) {
             TAILQ_REMOVE(calls, call, link);
-            adl_call_fail(call, file->error ? adl_file_seen(file->error) : -ETIMEDOUT);
+            if (!file->error) /* nothing has failed: it never got a connection, or no answer */
+                adl_file_error(file, -ETIMEDOUT, "nothing came for %" PRId64 " s",
+                               engine->settings->retry_for);
+            adl_call_fail(call, adl_file_seen(file->error));
             if (calls == &file->asks)
                 file->error_until = engine->now + REMEMBER_MS;
         } else {

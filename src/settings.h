@@ -6,6 +6,7 @@
 #include "store.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define ADL_REVALIDATE_NEVER (-1)
@@ -13,6 +14,8 @@
 struct adl_settings {
     const char *cache_dir; /* NULL: $XDG_CACHE_HOME/adlfs, or ~/.cache/adlfs */
     enum adl_allocate allocate;
+    int64_t cache_max;           /* bytes of disk that the whole cache may take; 0: no limit */
+    int64_t cache_reserve;       /* bytes that stay free on its file system; 0: none */
     uint32_t block_size;         /* bytes, a power of two, 4 KiB .. 16 MiB */
     int64_t revalidate;          /* s an answer stays good for; 0: always ask; or NEVER */
     int64_t retry_for;           /* s without a byte of progress before a reader gets an error */
@@ -24,6 +27,9 @@ struct adl_settings {
     const char *user_agent;      /* NULL: "adlfs/VERSION" */
     const char *ca_file;         /* NULL: the system's */
     bool insecure;               /* do not check certificates */
+    const char **headers; /* "Name: value" each: for the origin of the manifest's URL alone */
+    size_t n_headers;
+    const char *netrc; /* this file says who logs in where; for the same alone; NULL: none */
 };
 
 /* The defaults. */

@@ -17,6 +17,8 @@
 
 enum adl_allocate { ADL_ALLOCATE_SPARSE, ADL_ALLOCATE_FULL };
 
+struct adl_overflow;
+
 struct adl_key {
     unsigned char bytes[ADL_KEY_SIZE]; /* XXH3-128 of the URL, canonical (big-endian) form */
 };
@@ -25,8 +27,9 @@ struct adl_store {
     int dir;                              /* owned: the directory */
     unsigned char boot[ADL_BOOT_ID_SIZE]; /* this boot, of /proc/sys/kernel/random/boot_id */
     enum adl_allocate allocate;
-    uint32_t block_size;       /* of new copies; a power of two, 4 KiB .. 16 MiB */
-    const struct adl_log *log; /* not owned */
+    uint32_t block_size;           /* of new copies; a power of two, 4 KiB .. 16 MiB */
+    struct adl_overflow *overflow; /* not owned: takes what the disk does not; NULL: nothing does */
+    const struct adl_log *log;     /* not owned */
 };
 
 /* Opens `path`, making it and its missing parents. block_size as above, else -EINVAL. -EPERM
@@ -35,6 +38,10 @@ struct adl_store {
 int adl_store_open(const char *path, uint32_t block_size, enum adl_allocate allocate,
                    const struct adl_log *log, struct adl_store **out);
 void adl_store_free(struct adl_store *store);
+
+/* $XDG_CACHE_HOME/adlfs, or ~/.cache/adlfs (XDG Base Directory Specification), which the caller
+ * frees. 0 or -ENOMEM. */
+int adl_store_default(char **out);
 
 /* Whether a copy may have blocks of that many bytes. */
 bool adl_store_block_size_valid(uint32_t block_size);
@@ -48,14 +55,27 @@ void adl_store_name(const struct adl_key *key, const char *suffix, char out[ADL_
 /* The functions below may be called by any thread; a file descriptor that they give is the
  * caller's. */
 
+/* Whether a file of the directory is a regular one of this user's alone: its owner, no other name,
+ * not writable for others. */
+bool adl_store_is_ours(int fd);
+
 /* Opens KEY.map for reading and writing, making an empty one where there is none, and locks it:
  * closing gives the lock back. Who holds it may write, replace and remove KEY.map and KEY.data, and
  * nobody else may; KEY.data is to be removed before KEY.map, since with KEY.map's name goes the
  * lock. flock(2), so that two opens of one process exclude each other too. -EWOULDBLOCK when
- * somebody holds it; -errno. */
+ * somebody holds it, but for who takes things out of the cache (adl_store_hold()), who is waited
+ * for, 0.2 s at most; -errno. A KEY.map that is not this user's alone makes way for a new one. */
 int adl_store_lock(const struct adl_store *store, const struct adl_key *key, int *fd);
 
-/* Opens the existing KEY.data for reading and writing. -ENOENT where there is none, -errno. */
+/* For who takes entries out that others want to open: holds the directory, waiting for others that
+ * do, until *fd is closed. Entries are locked by adl_store_lock_held() in between, for a moment.
+ * 0 or -errno. */
+int adl_store_hold(const struct adl_store *store, int *fd);
+/* adl_store_lock(), without the wait. */
+int adl_store_lock_held(const struct adl_store *store, const struct adl_key *key, int *fd);
+
+/* Opens the existing KEY.data for reading and writing. -ENOENT where there is none, or none that is
+ * this user's alone; -errno. */
 int adl_store_open_data(const struct adl_store *store, const struct adl_key *key, int *fd);
 
 /* Makes a new, empty KEY.data in place of the one that is there. The lock is held. 0 or -errno. */

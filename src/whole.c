@@ -13,6 +13,11 @@ int adl_handle_whole(const struct adl_handle *handle, int64_t *size)
     return copy->data;
 }
 
+int adl_handle_data(const struct adl_handle *handle)
+{
+    return handle->edition->copy->data;
+}
+
 static void post(struct adl_handle *handle, const struct adl_call *said)
 {
     struct adl_call *call = malloc(sizeof(*call));

@@ -1,5 +1,6 @@
-/* worker: one thread for what takes seconds: whole-file checksums. It reads the data file by its
- * fd, touches nothing else, and posts the result to the loop. */
+/* worker: a thread for what takes long: whole-file checksums, which it reads from the data file by
+ * its fd; and another one for looking over the cache directory, where it meets the loop in the
+ * locks of entries alone. What came of it is posted to the loop. */
 #include "digest.h"
 #include "engine.h"
 
@@ -8,7 +9,7 @@
 struct job {
     TAILQ_ENTRY(job) link;
     struct adl_call *call;           /* owned: what will be posted */
-    const struct adl_digest *digest; /* the edition's */
+    const struct adl_digest *digest; /* NULL: it is the keeper's */
     int fd;                          /* the edition's, which the call's reference keeps open */
     int64_t size;
 };
@@ -35,12 +36,25 @@ static struct job *next(struct adl_worker *worker)
     return job;
 }
 
+static void keep(struct adl_worker *worker, struct adl_call *call)
+{
+    const struct adl_engine *engine = worker->engine;
+    call->carried_out = true;
+    if (call->kind == ADL_CALL_EVICT)
+        call->result = adl_inventory_remove(engine->store, &call->key, &call->freed);
+    else
+        adl_evict_look(engine->store, &engine->evictor.quota, &worker->stop, &call->look);
+}
+
 static void *work(void *ctx)
 {
     struct adl_worker *worker = ctx;
     struct job *job;
     while ((job = next(worker))) {
-        job->call->result = adl_digest_check(job->digest, job->fd, job->size, &worker->stop);
+        if (job->digest)
+            job->call->result = adl_digest_check(job->digest, job->fd, job->size, &worker->stop);
+        else
+            keep(worker, job->call);
         adl_engine_post(worker->engine, job->call);
         free(job);
     }
@@ -72,7 +86,8 @@ void adl_worker_free(struct adl_worker *worker)
     struct job *job;
     while ((job = TAILQ_FIRST(&worker->jobs))) {
         TAILQ_REMOVE(&worker->jobs, job, link);
-        job->call->result = -ECANCELED;
+        job->call->result = job->call->look.error = -ECANCELED;
+        job->call->carried_out = true;
         adl_engine_post(worker->engine, job->call);
         free(job);
     }
@@ -81,13 +96,38 @@ void adl_worker_free(struct adl_worker *worker)
     free(worker);
 }
 
+static void put(struct adl_worker *worker, struct job *job)
+{
+    pthread_mutex_lock(&worker->lock);
+    TAILQ_INSERT_TAIL(&worker->jobs, job, link);
+    pthread_cond_signal(&worker->wanted);
+    pthread_mutex_unlock(&worker->lock);
+}
+
+static bool start(struct adl_worker *worker)
+{
+    if (!worker->started)
+        worker->started = pthread_create(&worker->thread, NULL, work, worker) == 0;
+    return worker->started;
+}
+
+int adl_worker_keep(struct adl_worker *worker, struct adl_call *call)
+{
+    struct job *job = calloc(1, sizeof(*job));
+    if (!job || !start(worker)) {
+        free(job);
+        return -ENOMEM;
+    }
+    job->call = call;
+    put(worker, job);
+    return 0;
+}
+
 int adl_worker_digest(struct adl_worker *worker, struct adl_edition *edition)
 {
     struct job *job = calloc(1, sizeof(*job));
     struct adl_call *call = calloc(1, sizeof(*call));
-    if (job && call && !worker->started)
-        worker->started = pthread_create(&worker->thread, NULL, work, worker) == 0;
-    if (!job || !call || !worker->started) {
+    if (!job || !call || !start(worker)) {
         free(job);
         free(call);
         return -ENOMEM;
@@ -97,9 +137,6 @@ int adl_worker_digest(struct adl_worker *worker, struct adl_edition *edition)
                         .digest = &edition->digest,
                         .fd = edition->copy->data,
                         .size = edition->copy->size};
-    pthread_mutex_lock(&worker->lock);
-    TAILQ_INSERT_TAIL(&worker->jobs, job, link);
-    pthread_cond_signal(&worker->wanted);
-    pthread_mutex_unlock(&worker->lock);
+    put(worker, job);
     return 0;
 }

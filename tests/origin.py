@@ -21,6 +21,10 @@ overrides an earlier one. 'rate=1M,status=503;first=2' refuses two requests and 
     truncate=N    closes after N bytes of the body      reset=N   the same, by a TCP reset
     length=none   no Content-Length, ends by closing    length=N, length=+N, length=-N  a lie
     longer=N      N bytes more than promised            chunked
+    chunked=untold  in chunks, and no Transfer-Encoding says so (raw= may, in its own way)
+    chunk=BYTES   in place of each chunk's size         trailer=BYTES  lines behind the last chunk
+    close=after   closes after the answer, though it did not say so
+    close=next    takes one more request on the connection, and closes instead of answering
 
   The status
     status=CODE   retry-after=S or retry-after=date:S (a date in S seconds)
@@ -31,17 +35,21 @@ overrides an earlier one. 'rate=1M,status=503;first=2' refuses two requests and 
 
   Ranges (honoured if nothing else is said)
     ranges=ignore | refuse (416) | star | missing | malformed | huge | unit | backwards | twice |
-           wrong-total | other-start | other-end | multipart
+           wrong-total | other-start | other-end | zero (starts at 0) | multipart
     cap=BYTES     at most so much for one range         accept-ranges=none | absent | bytes
 
   The version
     version=N, version=each   other bytes, other validators    size=BYTES   another size
-    etag=strong | weak | none | each | flip | VALUE
+    etag=strong | weak | none | each | flip | weak-flip | VALUE
     modified=fixed | none | each | SECONDS (Unix time)
     conditional=ignore, if-range=ignore                        encoding=gzip
 
   The head
-    raw=BYTES     put at the head's end as they are            headers=endless
+    raw=BYTES     put at the head's end as they are     front=BYTES  behind the status line
+    line=BYTES    in place of the status line           headers=endless | drip (a byte a 0.1 s)
+    interim=N     so many heads of status 100 come before it; interim=endless;
+    interim=BYTES one such head with these lines
+    http2         speaks HTTP/2 only: SETTINGS, GOAWAY, and the end
 
 Control, for programs: GET /_stats[?path=P], /_reset[?path=P], /_open?gate=G, /_close?gate=G,
 /_set?path=P&options=O (in place of the URL's, from now on), /_wait?path=P&requests=K&bytes=N...
@@ -77,7 +85,7 @@ class Origin:
 
     def start(self):
         self.process = subprocess.Popen(
-            [sys.executable, os.path.abspath(__file__), "--port", "0", "--until-eof"],
+            [sys.executable, os.path.abspath(__file__), "--address=loopback", "--until-eof"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.url = self.process.stdout.readline().strip()
         assert self.url.startswith("http://"), "the origin did not start"
@@ -101,9 +109,10 @@ class Origin:
     def __exit__(self, *_):
         self.stop()
 
-    def file(self, seed, size, options="-", name="data.bin"):
-        """The URL of a file; `options` as in this module's description."""
-        return f"{self.url}/{quote(str(seed), safe='')}/{size}/{_encoded(options)}/{name}"
+    def file(self, seed, size, options="-", name="data.bin", host="127.0.0.1"):
+        """The URL of a file; `options` as in this module's description. Any `host` of 127.0.0.0/8
+        is this server, and an origin of its own to who asks."""
+        return f"http://{host}:{urlsplit(self.url).port}/{quote(str(seed), safe='')}/{size}/{_encoded(options)}/{name}"
 
     def stats(self, url):
         """The counters of a file: requests, finished, bytes (of bodies), active, peak (most active
@@ -167,7 +176,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, default=0, help="0 for any (default)")
-    parser.add_argument("--address", default="127.0.0.1")
+    parser.add_argument("--address", default="127.0.0.1",
+                        help="'loopback' for all of 127.0.0.0/8")
     parser.add_argument("--until-eof", action="store_true",
                         help="stop when standard input ends, instead of by a signal")
     arguments = parser.parse_args()

@@ -21,7 +21,8 @@ KNOWN = set(WHEN) | {
     "ranges", "cap", "accept-ranges", "conditional", "if-range",
     "length", "longer", "chunked",
     "version", "size", "etag", "modified", "encoding",
-    "raw", "headers", "auth", "require", "connections", "over",
+    "raw", "front", "headers", "line", "interim", "trailer", "chunk", "close", "http2",
+    "auth", "require", "connections", "over",
 }
 
 
@@ -114,6 +115,7 @@ class Exchange:
         return {
             "none": None, "strong": f'"{name}"', "weak": f'W/"{name}"',
             "each": f'"{name}-{count}"', "flip": f'"{name}-{count % 2}"',
+            "weak-flip": f'W/"{name}-{count % 2}"',
         }.get(kind, kind)
 
     def make_modified(self, kind, count):
@@ -217,6 +219,8 @@ class Exchange:
             first, last = first + 1, min(last + 1, self.size - 1)
         elif kind == "other-end":
             last = min(last + 1, self.size - 1)
+        elif kind == "zero":
+            first, last = 0, last - first
         body = [(first, last - first + 1)]
         if kind == "multipart":
             return self.multipart(first, last, fields)
@@ -229,6 +233,7 @@ class Exchange:
             "backwards": f"bytes {last + 1}-{first}/{total}",
             "other-start": f"bytes {first}-{last}/{total}",
             "other-end": f"bytes {first}-{last}/{total}",
+            "zero": f"bytes {first}-{last}/{total}",
         }
         if kind == "missing":
             lines = []

@@ -24,6 +24,7 @@ PIECE = 1 << 18  # bytes in one send, so that counters move while a large body i
 SEND_BUFFER = 1 << 18  # keeps 'sent' near what the client has
 LOG_MAX = 20000  # requests kept for each path
 HEAD_MAX = 65536
+LOOPBACK = "loopback"
 
 Request = collections.namedtuple("Request", "method target path query headers")
 
@@ -64,13 +65,14 @@ class Connection:
         self.ident = ident
         self.buffer = b""
         self.seen = set()  # paths
+        self.leaving = False  # the next request is not answered
 
     def run(self):
         reset = False
         try:
             while not self.server.stopping.is_set():
                 request = self.read_request()
-                if request is None or not self.serve(request):
+                if request is None or self.leaving or not self.serve(request):
                     break
         except Gone as gone:
             reset = gone.reset
@@ -141,11 +143,15 @@ class Connection:
             self.wait(float(options.get("latency", "0")))
             if "gate" in options and "hold" not in options:
                 self.wait_gate(options["gate"])
-            if "silent" in options:
+            if "silent" in options and "hold" not in options:
                 self.wait_gate(None)
+            if "http2" in options:
+                self.speak_http2()
             answer = exchange.answer()
             entry["status"], entry["first"] = answer.status, answer.first
-            return Sender(self, record, entry, request, options).send(answer, exchange.seed)
+            keep = Sender(self, record, entry, request, options).send(answer, exchange.seed)
+            self.leaving = options.get("close") == "next"
+            return keep and options.get("close") != "after"
         finally:
             self.server.end(record, entry)
 
@@ -184,9 +190,18 @@ class Connection:
                 raise Gone
             time.sleep(min(left, 0.02))
 
+    def speak_http2(self):
+        """What an HTTP/2 server says to who does not begin as RFC 9113 3.4 wants it."""
+        settings = b"\0\0\0\4\0\0\0\0\0"
+        goaway = b"\0\0\x08\7\0\0\0\0\0" + struct.pack(">II", 0, 1)
+        self.sock.sendall(settings + goaway)
+        raise Gone
+
     def wait_gate(self, name):
         """None is a gate that nobody opens."""
         server = self.server
+        while name is None and self.alive():
+            time.sleep(0.05)  # there may be many, and not all need to hear of every change
         while self.alive():
             with server.changed:
                 if server.changed.wait_for(lambda: name in server.gates, 0.05):
@@ -204,6 +219,7 @@ class Sender:
         self.request = request
         self.options = options
         self.chunked = "chunked" in options
+        self.chunk = options["chunk"].encode("latin-1") if "chunk" in options else None
         self.rate = number(options["rate"]) if "rate" in options else 0
         self.drip = float(options.get("drip", "0"))
         self.hold = number(options["hold"]) if "hold" in options else None
@@ -224,14 +240,30 @@ class Sender:
         for view in answer.pieces(seed):
             self.send_view(view)
         if self.chunked:
-            self.connection.sock.sendall(b"0\r\n\r\n")
+            trailer = self.options.get("trailer", "").encode("latin-1")
+            self.connection.sock.sendall(b"0\r\n" + trailer + b"\r\n")
         return keep
 
+    def send_interim(self):
+        what, sock = self.options.get("interim", ""), self.connection.sock
+        if what == "endless":
+            while self.connection.alive():
+                sock.sendall(b"HTTP/1.1 100 -\r\n\r\n" * 100)
+            raise Gone
+        count, lines = (int(what), "") if what.isdigit() else (bool(what), what)
+        for _ in range(count):
+            sock.sendall(f"HTTP/1.1 100 -\r\n{lines}\r\n".encode("latin-1"))
+
     def send_head(self, answer):
-        lines = [f"HTTP/1.1 {answer.status} -", f"Date: {http_date(time.time())}"]
+        self.send_interim()
+        lines = [self.options.get("line", f"HTTP/1.1 {answer.status} -")]
+        if "front" in self.options:
+            lines.append(self.options["front"])
+        lines.append(f"Date: {http_date(time.time())}")
         keep, promised = True, answer.length
         if self.chunked:
-            lines.append("Transfer-Encoding: chunked")
+            if self.options["chunked"] != "untold":
+                lines.append("Transfer-Encoding: chunked")
         elif self.options.get("length") == "none":
             keep = False
             lines.append("Connection: close")
@@ -245,12 +277,15 @@ class Sender:
         if "raw" in self.options:
             head += self.options["raw"].encode("latin-1") + b"\r\n"
         self.connection.sock.sendall(head)
-        if self.options.get("headers") == "endless":
-            self.send_headers_forever()
+        if "headers" in self.options:
+            self.send_headers_forever(slowly=self.options["headers"] == "drip")
         self.connection.sock.sendall(b"\r\n")
         return keep
 
-    def send_headers_forever(self):
+    def send_headers_forever(self, slowly):
+        while slowly and self.connection.alive():
+            self.connection.sock.sendall(b"X")
+            self.connection.wait(0.1)
         while self.connection.alive():
             self.connection.sock.sendall(b"X-More: and another one, and another one\r\n" * 100)
         raise Gone
@@ -260,7 +295,8 @@ class Sender:
         while view:
             piece = view[:self.admit(min(len(view), PIECE))]
             if self.chunked:
-                sock.sendall(b"%x\r\n" % len(piece) + piece + b"\r\n")
+                size = b"%x" % len(piece) if self.chunk is None else self.chunk
+                sock.sendall(size + b"\r\n" + piece + b"\r\n")
             else:
                 sock.sendall(piece)
             self.connection.server.sent(self.record, self.entry, len(piece))
@@ -289,14 +325,26 @@ class Sender:
         return length
 
 
+def listen(port, address):
+    """LOOPBACK: all of 127.0.0.0/8, and nothing else, so that one server is many hosts."""
+    if address != LOOPBACK:
+        return socket.create_server((address, port), backlog=512)
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")
+    listener.bind(("", port))
+    listener.listen(512)
+    return listener
+
+
 class Server:
     """Listens on a loopback port of its own. start() and stop() by the owner; the rest by the
     connections' threads."""
 
     def __init__(self, port=0, address="127.0.0.1"):
-        self.listener = socket.create_server((address, port), backlog=512)
-        self.address = self.listener.getsockname()
-        self.url = "http://%s:%d" % self.address
+        self.listener = listen(port, address)
+        self.port = self.listener.getsockname()[1]
+        self.url = f"http://{'127.0.0.1' if address == LOOPBACK else address}:{self.port}"
         self.stopping = threading.Event()
         self.changed = threading.Condition()
         self.records = collections.defaultdict(Record)

@@ -2,6 +2,7 @@
 promises."""
 
 import ctypes
+import errno
 import hashlib
 import os
 import shutil
@@ -186,6 +187,20 @@ def test_a_stream_that_holds_every_connection_does_not_hang_other_files(mount, o
     with open(m / "slow", "rb", buffering=0) as file:
         file.read(10)
         assert in_time(10, "stat", m / "other") is not None
+
+
+def test_who_asks_again_for_what_never_got_a_connection_is_told_again(mount, origin):
+    """No transfer of the file has failed, so there is no error but the wait's own end."""
+    busy = [origin.file("s", 1000, "silent", f"busy{i}") for i in range(3)]
+    m = mount([*busy, origin.file("s", 1000, name="f")], "--max-connections-per-origin=1",
+              "--retry-for=1")
+    for i in range(3):
+        assert in_time(10, "stat", m / f"busy{i}") == 1
+    for _ in range(2):
+        assert errno_of(os.stat, m / "f") == errno.ETIMEDOUT
+        assert errno_of(os.open, m / "f", os.O_RDONLY) == errno.ETIMEDOUT
+    assert "1 s" in xattr(m / "f", "error")
+    assert running(m.pid)
 
 
 def test_a_complete_stream_is_not_fetched_again_where_conditions_are_ignored(mount, origin):

@@ -49,6 +49,7 @@ static void check_answer(const struct adl_answer *answer)
     must((answer->status == 0) == (answer->http_version == 9));
     must(answer->content_length >= -2);
     must(!answer->chunked || answer->content_length == -1);
+    must(!answer->bad_coding || answer->chunked);
     must(answer->has_content_range || !answer->bad_content_range);
     bool ranged = answer->has_content_range && !answer->bad_content_range;
     must(ranged || (answer->first == -1 && answer->last == -1 && answer->total == -1));
@@ -83,7 +84,7 @@ static bool matches(const struct adl_pin *pin, int64_t size, const struct adl_an
 static void check_body(const struct adl_question *asked, const struct adl_pin *pin,
                        const struct adl_answer *answer, const struct adl_verdict *verdict)
 {
-    must(!answer->encoded && matches(pin, verdict->size, answer));
+    must(!answer->encoded && !answer->bad_coding && matches(pin, verdict->size, answer));
     if (verdict->outcome == ADL_SINGLE) {
         must(answer->status == 200);
         must(verdict->body_first == 0 && verdict->body_length == verdict->size);

@@ -86,6 +86,18 @@ static void a_single_dash_is_an_operand(void **state)
     assert_string_equal(parsed.options.operands[0], "-");
 }
 
+static void limits_of_the_cache_are_any_number_of_bytes(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("--cache-max=10000001", "--cache-reserve=3T"), 0);
+    assert_int_equal(parsed.options.settings.cache_max, 10000001);
+    assert_int_equal(parsed.options.settings.cache_reserve, INT64_C(3) << 40);
+    parse("--cache-max=100K");
+    assert_refused("not between");
+    parse("--cache-max=9999999T");
+    assert_refused("not a size");
+}
+
 static void sizes_take_binary_units_and_are_powers_of_two(void **state)
 {
     (void)state;
@@ -241,6 +253,65 @@ static void headers_are_gathered_and_cannot_break_lines(void **state)
             fail_msg("%s was taken", bad[i]);
 }
 
+static void headers_that_the_engine_sends_itself_are_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(parse_for(ADL_FOR_MOUNT, "--header=range: bytes=0-9", NULL), -EINVAL);
+    assert_refused("own to send");
+}
+
+/* What parse_for() makes of a file of headers with that text. */
+static int parse_file(const char *text, size_t length)
+{
+    char path[] = "/tmp/adlfs-headers-XXXXXX", word[64];
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, length), (ssize_t)length);
+    close(fd);
+    snprintf(word, sizeof(word), "--header=@%s", path);
+    int r = parse_for(ADL_FOR_MOUNT, "--header=X: 0", word, NULL);
+    unlink(path);
+    return r;
+}
+
+static void headers_come_from_a_file_too(void **state)
+{
+    (void)state;
+    static const char text[] = "Authorization: Bearer hunter2\r\n\nCookie: a=b, c\n";
+    assert_int_equal(parse_file(text, strlen(text)), 0);
+    assert_int_equal(parsed.options.settings.n_headers, 3);
+    assert_string_equal(parsed.options.settings.headers[1], "Authorization: Bearer hunter2");
+    assert_string_equal(parsed.options.settings.headers[2], "Cookie: a=b, c");
+}
+
+static void a_file_that_holds_no_headers_is_refused_unseen(void **state)
+{
+    (void)state;
+    static const char wrong[] = "A: 1\nhunter2\n";
+    assert_int_equal(parse_file(wrong, strlen(wrong)), -EINVAL);
+    assert_null(strstr(parsed.why, "hunter2"));
+    assert_int_equal(parse_file("A: 1\0\n", 6), -EINVAL);
+    char *large = malloc(1 << 20);
+    assert_non_null(large);
+    memset(large, 'a', 1 << 20);
+    assert_int_equal(parse_file(large, 1 << 20), -EINVAL);
+    free(large);
+    assert_int_equal(parse_for(ADL_FOR_MOUNT, "--header=@/nowhere/at/all", NULL), -EINVAL);
+    assert_refused("No such file");
+}
+
+static void netrc_is_looked_for_at_once(void **state)
+{
+    (void)state;
+    assert_int_equal(parse_for(ADL_FOR_MOUNT, "--netrc-file=/nowhere/netrc", NULL), -EINVAL);
+    assert_refused("/nowhere/netrc: No such file");
+    setenv("HOME", "/nowhere", 1);
+    assert_int_equal(parse_for(ADL_FOR_MOUNT, "--netrc", NULL), -EINVAL);
+    assert_refused("/nowhere/.netrc: No such file");
+    assert_int_equal(parse_for(ADL_FOR_MOUNT, "--netrc", "--netrc-file=/dev/null", NULL), 0);
+    assert_string_equal(parsed.options.settings.netrc, "/dev/null");
+}
+
 static void a_refused_header_is_not_repeated(void **state)
 {
     (void)state;
@@ -274,6 +345,7 @@ int main(void)
         cmocka_unit_test_teardown(both_spellings_of_a_value_are_understood, tear_down),
         cmocka_unit_test_teardown(operands_and_options_may_be_mixed, tear_down),
         cmocka_unit_test_teardown(a_single_dash_is_an_operand, tear_down),
+        cmocka_unit_test_teardown(limits_of_the_cache_are_any_number_of_bytes, tear_down),
         cmocka_unit_test_teardown(sizes_take_binary_units_and_are_powers_of_two, tear_down),
         cmocka_unit_test_teardown(seconds_take_units_and_words, tear_down),
         cmocka_unit_test_teardown(numbers_that_are_none_are_refused, tear_down),
@@ -285,6 +357,10 @@ int main(void)
         cmocka_unit_test_teardown(values_are_neither_left_out_nor_given_to_flags, tear_down),
         cmocka_unit_test_teardown(a_mistyped_option_suggests_the_right_one, tear_down),
         cmocka_unit_test_teardown(a_command_takes_its_own_options_only, tear_down),
+        cmocka_unit_test_teardown(headers_that_the_engine_sends_itself_are_refused, tear_down),
+        cmocka_unit_test_teardown(headers_come_from_a_file_too, tear_down),
+        cmocka_unit_test_teardown(a_file_that_holds_no_headers_is_refused_unseen, tear_down),
+        cmocka_unit_test_teardown(netrc_is_looked_for_at_once, tear_down),
         cmocka_unit_test_teardown(headers_are_gathered_and_cannot_break_lines, tear_down),
         cmocka_unit_test_teardown(a_refused_header_is_not_repeated, tear_down),
         cmocka_unit_test_teardown(help_fits_eighty_columns, tear_down),

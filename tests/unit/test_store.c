@@ -179,6 +179,47 @@ static void links_are_not_followed(void **state)
     assert_int_equal(adl_store_open_data(scratch->store, &key, &fd), -ELOOP);
 }
 
+/* Planted while the directory was open to others: a file that they can still write to. */
+static void files_that_others_may_change_are_not_used(void **state)
+{
+    struct scratch *scratch = *state;
+    struct adl_key key = adl_store_key("a");
+    int dir = scratch->store->dir;
+    static const char *const suffixes[] = {".map", ".data"};
+    for (int kind = 0; kind < 4; kind++) {
+        for (int i = 0; i < 2; i++) {
+            char name[ADL_NAME_ROOM];
+            adl_store_name(&key, suffixes[i], name);
+            unlinkat(dir, name, 0);
+            unlinkat(dir, suffixes[i], 0);
+            if (kind == 2) {
+                assert_int_equal(mkfifoat(dir, name, 0600), 0);
+                continue;
+            }
+            int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
+            assert_int_equal(write(fd, "planted", 7), 7);
+            assert_int_equal(fchmod(fd, kind == 0 ? 0620 : 0600), 0);
+            if (kind == 1)
+                assert_int_equal(linkat(dir, name, dir, suffixes[i], 0), 0);
+            if (kind == 3 && geteuid() == 0)
+                assert_int_equal(fchown(fd, 12345, 12345), 0);
+            close(fd);
+        }
+        if (kind == 3 && geteuid() != 0)
+            break;
+        int map, data;
+        struct stat st;
+        assert_int_equal(adl_store_open_data(scratch->store, &key, &data), -ENOENT);
+        assert_int_equal(adl_store_lock(scratch->store, &key, &map), 0);
+        assert_int_equal(fstat(map, &st), 0);
+        assert_int_equal(st.st_size, 0); /* a new one */
+        assert_true(adl_store_is_ours(map));
+        close(map);
+    }
+    unlinkat(dir, ".map", 0);
+    unlinkat(dir, ".data", 0);
+}
+
 static void new_data_leaves_readers_of_the_old_alone(void **state)
 {
     struct scratch *scratch = *state;
@@ -297,6 +338,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_lock_at_a_time, setup, teardown),
         cmocka_unit_test_setup_teardown(the_lock_goes_with_the_name, setup, teardown),
         cmocka_unit_test_setup_teardown(links_are_not_followed, setup, teardown),
+        cmocka_unit_test_setup_teardown(files_that_others_may_change_are_not_used, setup, teardown),
         cmocka_unit_test_setup_teardown(new_data_leaves_readers_of_the_old_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(private_data_has_no_name_until_it_is_given_one, setup,
                                         teardown),

@@ -1,0 +1,171 @@
+"""Much at a time: reads, files, processes, names; and that nothing grows for ever."""
+
+import contextlib
+import errno
+import hashlib
+import mmap
+import os
+import random
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from harness import PATIENCE, REPOSITORY, errno_of, fetched, read_at, run, wait_until
+from origin import content
+
+PAGE = 4096
+MIB = 1 << 20
+
+
+def count(mount, what):
+    return len(os.listdir(f"/proc/{mount.pid}/{what}"))
+
+
+def memory(mount, field="VmRSS"):
+    """Bytes."""
+    status = Path(f"/proc/{mount.pid}/status").read_text()
+    return int(status.split(f"{field}:")[1].split()[0]) * 1024
+
+
+@contextlib.contextmanager
+def small_stacks():
+    before = threading.stack_size(64 * 1024)
+    try:
+        yield
+    finally:
+        threading.stack_size(before)
+
+
+@pytest.fixture
+def requests_of(scratch):
+    """requests_of(MOUNT): how many requests the kernel has given to its daemon and has no answer of."""
+    control = scratch / "fusectl"
+    control.mkdir()
+    run("mount", "-t", "fusectl", "none", control)
+
+    def waiting(mount):
+        number = os.minor(os.stat(mount.path).st_dev)
+        return int((control / str(number) / "waiting").read_text())
+    yield waiting
+    run("umount", "-l", control)
+
+
+def read_page(fd, page, results):
+    """Not from the page cache, when the descriptor says so."""
+    with mmap.mmap(-1, PAGE) as buffer:
+        try:
+            got = os.preadv(fd, [buffer], page * PAGE)
+            results[page] = got == PAGE and buffer[:] == content("many", page * PAGE, PAGE)
+        except OSError as error:
+            results[page] = error.errno
+
+
+@pytest.mark.parametrize("behaviour,flags", [
+    # Asynchronous to the kernel, which lets 64 of these through at a time and keeps the others.
+    ("-,gate=g;after=1", os.O_DIRECT),
+    # Of a file whose size nobody knows all 10,000 are with the daemon.
+    ("chunked;ranges=ignore;gate=g;hold=4096", 0)], ids=["ranges", "one stream"])
+def test_ten_thousand_outstanding_reads_are_all_answered_right(mount, origin, requests_of, behaviour,
+                                                               flags):
+    """They wait as notes: no thread waits for each, and little memory."""
+    reads = 10000
+    m = mount([origin.file("many", (reads + 1) * PAGE, behaviour)], "--block-size=4K",
+              "--retry-for=10m")
+    fd = os.open(m / "data.bin", os.O_RDONLY | flags)
+    before, results = memory(m), {}
+    with small_stacks():
+        threads = [threading.Thread(target=read_page, args=(fd, page, results), daemon=True)
+                   for page in random.Random(1).sample(range(1, reads + 1), reads)]
+        for thread in threads:
+            thread.start()
+    try:
+        wait_until(lambda: requests_of(m) >= reads, 2 * PATIENCE, "all reads outstanding")
+        assert not results and count(m, "task") <= 20
+        assert memory(m) - before < 100 * MIB  # 10 MiB without a sanitizer
+        origin.open("g")
+        for thread in threads:
+            thread.join(2 * PATIENCE)
+        assert len(results) == reads and set(results.values()) == {True}
+    finally:
+        if any(thread.is_alive() for thread in threads):
+            m.kill()  # so that they end
+        with contextlib.suppress(OSError):
+            os.close(fd)
+
+
+def test_a_thousand_files_are_open_at_once(mount, nginx):
+    """Two descriptors each while they are open, none when they are closed."""
+    directory = nginx.root / "thousand"
+    directory.mkdir(exist_ok=True)
+    for number in range(1000):
+        (directory / str(number)).write_bytes(b"%d" % number * 3)
+    m = mount([f"{nginx.http}/thousand/{number}" for number in range(1000)])
+    idle = count(m, "fd")
+    with contextlib.ExitStack() as stack:
+        files = [stack.enter_context(open(m / str(number), "rb")) for number in range(1000)]
+        for number, file in enumerate(files):
+            assert file.read() == b"%d" % number * 3
+        assert 2000 <= count(m, "fd") < 2000 + 100 and count(m, "task") <= 20
+    wait_until(lambda: count(m, "fd") < idle + 80, what="descriptors given back")  # connections stay
+
+
+def test_two_hundred_processes_read_one_file(mount, origin, start):
+    """All get the same bytes, and the origin sends them once."""
+    size = 8 * MIB + 1
+    url = origin.file("crowd", size)
+    m = mount([url])
+    readers = [start("md5sum", m / "data.bin", stdout=subprocess.PIPE) for _ in range(200)]
+    wanted = hashlib.md5(content("crowd", 0, size)).hexdigest()
+    for reader in readers:
+        out, _ = reader.communicate(timeout=2 * PATIENCE)
+        assert reader.returncode == 0 and out.split()[0].decode() == wanted
+    assert fetched(origin.stats(url)) == size
+
+
+def test_a_million_names(mount, scratch):
+    """A thousand directories of a thousand files: a list of 70 MB costs little more than itself, and
+    looking into it costs what is looked at."""
+    lines = "".join(f"http://127.0.0.1:1/{d}/{f}\n  out=d{d}/f{f}\n#adlfs: size={d + f}\n"
+                    for d in range(1000) for f in range(1000))
+    m = mount(lines, "--log-level=warning")
+    assert memory(m) < 1000 * 1000 * 250
+    assert len(os.listdir(m.path)) == 1000
+    assert len(os.listdir(m / "d7")) == 1000
+    draw = random.Random(1)
+    for _ in range(1000):
+        d, f = draw.randrange(1000), draw.randrange(1000)
+        assert os.stat(m / f"d{d}/f{f}").st_size == d + f
+        assert errno_of(os.stat, m / f"d{d}/f{f}x") == errno.ENOENT
+    assert sum(entry.stat().st_size for entry in os.scandir(m / "d999")) == 1000 * 999 + 499500
+    assert memory(m) < 1000 * 1000 * 260
+
+
+def test_descriptors_threads_and_memory_level_off(mount, origin):
+    """Of rounds that open, read, fail and close, each of its own files, the later ones add nothing."""
+    files = [origin.file(f"r{n}", 70000, "status=404" if n % 10 == 0 else "-", name=f"f{n}")
+             for n in range(400)]
+    m = mount(files)
+    levels = []
+    for first in range(0, 400, 50):
+        for number in range(first, first + 50):
+            if number % 10 == 0:
+                assert errno_of(read_at, m / f"f{number}", 0, 1) == errno.ENOENT
+            else:
+                assert read_at(m / f"f{number}", 0, 70000) == content(f"r{number}", 0, 70000)
+        wait_until(lambda: count(m, "fd") < 60, what="descriptors given back")
+        levels.append((count(m, "fd"), count(m, "task"), memory(m)))
+    fds, threads, sizes = zip(*levels)
+    assert max(fds[4:]) <= max(fds[:4]) + 20 and max(threads) <= 20, levels
+    assert sizes[-1] < sizes[3] + 8 * MIB, levels
+
+
+def test_a_short_soak(adlfs, fuse, scratch, start):
+    """contrib/soak for as long as there is time here: it says itself what it found."""
+    soak = start(sys.executable, REPOSITORY / "contrib" / "soak", "--seconds=8", "--seed=7",
+                 "--readers=4", f"--log={scratch}/soak.log", stdout=subprocess.PIPE,
+                 stderr=subprocess.STDOUT, env={**os.environ, "ADLFS": os.fspath(adlfs)})
+    out, _ = soak.communicate(timeout=300)
+    assert soak.returncode == 0, out.decode(errors="replace")[-4000:]
