@@ -261,9 +261,9 @@ const struct adl_command adl_cache_command = {
     .name = "cache",
     .synopsis = "[OPTION]... ls|gc|clear",
     .summary = "list, tidy or empty the cache",
-    .about = "ls lists what is in the cache, what was used last first; gc removes what nobody can\n"
-             "use (leftovers of daemons that were killed); clear removes everything, after a\n"
-             "question. Files that a mount has open stay, and are named.",
+    .about = "ls lists what is in the cache, what was used last first; gc removes what nobody\n"
+             "can use (leftovers of daemons that were killed); clear removes everything, after\n"
+             "a question. Files that a mount has open stay, and are named.",
     .notes = "  adlfs cache ls\n"
              "  adlfs cache clear --yes --cache-dir=/var/cache/adlfs",
     .user = ADL_FOR_CACHE,

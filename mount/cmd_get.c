@@ -367,13 +367,15 @@ const struct adl_command adl_get_command = {
     .name = "get",
     .synopsis = "[OPTION]... URL|MANIFEST...",
     .summary = "fetch files, without a mount",
-    .about = "Fetches each URL, and all URLs of each MANIFEST ('-': standard input), to files in\n"
-             "DIR (here), or one URL to FILE. A file appears when it is whole and, where there\n"
-             "is a checksum, right; what a run that was ended has fetched is not fetched again.",
-    .notes = "A file that is there already is left: it is 'unchanged' when its checksum or its\n"
-             "size and time say so, and an error when not, but for --overwrite. Until a file is\n"
-             "whole its bytes are in DIR/.adlfs-get; with --cache-dir they are in that cache, and\n"
-             "stay there. --output=- needs as much space in $TMPDIR as is on its way.\n"
+    .about = "Fetches each URL, and all URLs of each MANIFEST ('-': standard input), to files\n"
+             "in DIR (here), or one URL to FILE. A file appears when it is whole and, where\n"
+             "there is a checksum, right; what a run that was ended has fetched is not fetched\n"
+             "again.",
+    .notes = "A file that is there already is left: it is 'unchanged' when its checksum or\n"
+             "its size and time say so, and an error when not, but for --overwrite. Until a\n"
+             "file is whole its bytes are in DIR/.adlfs-get; with --cache-dir they are in that\n"
+             "cache, and stay there. --output=- takes no more space in $TMPDIR than is on its\n"
+             "way.\n"
              "\n"
              "  adlfs get https://example.org/big.iso\n"
              "  adlfs get --output=downloads/ --jobs=4 urls.txt\n"

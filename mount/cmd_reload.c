@@ -122,11 +122,12 @@ const struct adl_command adl_reload_command = {
     .name = "reload",
     .synopsis = "[OPTION]... MOUNTPOINT...",
     .summary = "read a mount's manifest again",
-    .about = "Makes the daemon of each MOUNTPOINT read its manifest again, and returns when what\n"
-             "it says is what is mounted: new files have appeared, those that it names no more\n"
-             "have gone, and what is open stays open.",
-    .notes = "A manifest with an error in it changes nothing, and its first error is printed. To\n"
-             "send SIGHUP to the daemon does the same; 'adlfs mount --follow' needs no asking.",
+    .about = "Makes the daemon of each MOUNTPOINT read its manifest again, and returns when\n"
+             "what it says is what is mounted: new files have appeared, those that it names no\n"
+             "more have gone, and what is open stays open.",
+    .notes = "A manifest with an error in it changes nothing, and its first error is printed.\n"
+             "To send SIGHUP to the daemon does the same; 'adlfs mount --follow' needs no\n"
+             "asking.",
     .user = ADL_FOR_RELOAD,
     .min_operands = 1,
     .max_operands = SIZE_MAX,

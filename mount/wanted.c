@@ -35,8 +35,6 @@ static char *manifest_text(const struct adl_options *options, const char *url, b
         fputs("  out=file\n", out);
     if (options->checksum)
         fprintf(out, "  checksum=%s\n", options->checksum);
-    for (size_t i = 0; i < options->n_headers; i++)
-        fprintf(out, "  header=%s\n", options->headers[i]);
     if (fclose(out) != 0) {
         free(text);
         return NULL;
