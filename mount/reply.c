@@ -123,7 +123,7 @@ static void reply_pipe(struct ends *ends, fuse_req_t req, size_t length)
     struct fuse_bufvec bytes = FUSE_BUFVEC_INIT(length);
     bytes.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_RETRY;
     bytes.buf[0].fd = ends->from;
-    fuse_reply_data(req, &bytes, FUSE_BUF_SPLICE_MOVE);
+    fuse_reply_data(req, &bytes, 0);
     int left = 0;
     if (ioctl(ends->from, FIONREAD, &left) < 0 || left > 0)
         close_ends(ends); /* nobody must be answered with what another did not take */

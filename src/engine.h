@@ -197,6 +197,8 @@ struct adl_file {
     char *final_url;           /* owned: where redirects led; NULL: nowhere */
     unsigned failures;         /* in a row */
     unsigned odd;              /* answers to ranges that made no sense, in a row */
+    unsigned changes;          /* of its version, in a row and too fast ... */
+    int64_t unsteady_until;    /* ms: ... since the next came before */
     int64_t not_before;        /* ms: no transfer before */
     int64_t failed_at;         /* ms: the last failure */
     int64_t progress_at;       /* ms: when bytes last came */
@@ -212,7 +214,8 @@ struct adl_file {
 
 struct adl_worker;
 
-/* 64 MiB: more than may be on the wire for a file when its disk fails (ON_THE_WIRE_MAX). */
+/* 64 MiB: about what is on the wire when a disk fails under a fast reader. What comes on top of it
+ * pushes out what came before, and is asked for again. */
 #define ADL_OVERFLOW_CELLS ((64 << 20) / ADL_CELL_SIZE)
 
 struct adl_engine {
@@ -370,6 +373,8 @@ void adl_early_adopt(struct adl_file *file);
 /* --- retry.c: the loop's */
 /* What the transfer's end means for its file and its origin. */
 void adl_fetch_failed(struct adl_transfer *transfer, int error, bool transient, const char *reason);
+/* It has another version again: how long it rests before it is asked for. */
+void adl_fetch_changed(struct adl_file *file);
 void adl_fetch_progress(struct adl_file *file, int64_t bytes);
 /* Tells those of the calls that have waited long enough for an origin that does not answer. */
 void adl_fetch_give_up(struct adl_file *file, struct adl_calls *calls);
