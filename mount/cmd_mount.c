@@ -124,9 +124,9 @@ static void on_ready(void *ctx, struct adl_fs *fs)
 static void on_ending(void *ctx)
 {
     struct job *job = ctx;
-    tell_manager(job, "STOPPING=1\n", "Unmounting");
-    if (job->reloader)
+    if (job->reloader) /* first: it may have another manifest in its hands */
         adl_reloader_stop(job->reloader);
+    tell_manager(job, "STOPPING=1\n", "Unmounting");
 }
 
 static void on_ended(void *ctx)
