@@ -14,7 +14,14 @@
 #include <stdio.h>
 
 /* Which command an option is for: a set of bits. */
-enum adl_option_user { ADL_FOR_MOUNT = 1, ADL_FOR_UMOUNT = 2, ADL_FOR_PROBE = 4 };
+enum adl_option_user {
+    ADL_FOR_MOUNT = 1 << 0,
+    ADL_FOR_UMOUNT = 1 << 1,
+    ADL_FOR_PROBE = 1 << 2,
+    ADL_FOR_GET = 1 << 12,
+    ADL_FOR_RELOAD = 1 << 14,
+    ADL_FOR_CACHE = 1 << 15,
+};
 
 struct adl_owned;
 
@@ -24,8 +31,14 @@ struct adl_options {
     int log_level;                                  /* enum adl_level */
     const char *log_file;                           /* NULL: none */
     bool allow_other, exec, keep_going, foreground; /* mount */
+    bool follow;                                    /* mount */
     bool lazy;                                      /* umount */
-    bool json;                                      /* probe */
+    bool json;                                      /* probe, get */
+    const char *output;                             /* get: as typed; NULL: not given */
+    const char *checksum;                           /* get: "TYPE=HEX"; NULL */
+    unsigned jobs;                                  /* get */
+    bool yes;                                       /* cache */
+    bool overwrite, quiet;                          /* get */
     bool netrc;                                     /* mount, probe: settings.netrc is ~/.netrc */
     bool help;
     bool from_mount, sloppy; /* set before parsing: mount(8) speaks; it is not to be told of words

@@ -393,6 +393,11 @@ int adl_http_get(struct adl_http *http, const struct adl_request *request,
     return error;
 }
 
+void adl_http_set_options(struct adl_get *get, const struct adl_entry_options *options)
+{
+    get->options = options;
+}
+
 void adl_http_cancel(struct adl_http *http, struct adl_get *get)
 {
     assert(!http->inside);
