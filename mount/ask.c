@@ -3,7 +3,7 @@
 #include "cleanup.h"
 #include "commands.h"
 #include "control.h"
-#include "json_text.h"
+#include "json_name.h"
 #include "mountpoint.h"
 #include "mounts.h"
 #include "order.h"
@@ -442,7 +442,7 @@ static json_t *paths_of(struct adl_target *targets, bool *taken, size_t from, si
         if (taken[i] || targets[i].device != targets[from].device)
             continue;
         taken[i] = true;
-        json_array_append_new(paths, adl_json_text(targets[i].inside));
+        json_array_append_new(paths, adl_json_name(targets[i].inside));
     }
     /* The mount itself is all of it. */
     if (json_array_size(paths) == 1 && !*json_string_value(json_array_get(paths, 0)))

@@ -138,7 +138,7 @@ static int follow(const struct adl_target *target, struct adl_ask *ask, json_int
 static json_t *request_of(const struct warm *warm, json_t *paths)
 {
     json_t *request = json_pack("{s:s, s:O}", "do", "warm", "paths", paths);
-    json_object_set_new(request, "jobs", json_integer(warm->options->jobs));
+    json_object_set_new(request, "jobs", json_integer(warm->options->connections));
     json_object_set_new(request, "range",
                         warm->end < 0
                             ? json_pack("[I, n]", (json_int_t)warm->first)

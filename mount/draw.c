@@ -2,7 +2,7 @@
 
 #include "chart.h"
 #include "cleanup.h"
-#include "json_text.h"
+#include "json_name.h"
 #include "text.h"
 
 #include <inttypes.h>

@@ -15,13 +15,16 @@
 
 /* Which command an option is for: a set of bits. */
 enum adl_option_user {
-    ADL_FOR_MOUNT = 1,
-    ADL_FOR_UMOUNT = 2,
-    ADL_FOR_PROBE = 4,
-    ADL_FOR_STATUS = 8,
-    ADL_FOR_PAUSE = 16, /* and resume */
-    ADL_FOR_WARM = 32,
-    ADL_FOR_SET = 64,
+    ADL_FOR_MOUNT = 1 << 0,
+    ADL_FOR_UMOUNT = 1 << 1,
+    ADL_FOR_PROBE = 1 << 2,
+    ADL_FOR_STATUS = 1 << 3,
+    ADL_FOR_PAUSE = 1 << 4, /* and resume */
+    ADL_FOR_WARM = 1 << 5,
+    ADL_FOR_SET = 1 << 6,
+    ADL_FOR_GET = 1 << 12,
+    ADL_FOR_RELOAD = 1 << 14,
+    ADL_FOR_CACHE = 1 << 15,
 };
 
 /* How `status` tells what it found. */
@@ -35,13 +38,19 @@ struct adl_options {
     int log_level;                                  /* enum adl_level */
     const char *log_file;                           /* NULL: none */
     bool allow_other, exec, keep_going, foreground; /* mount */
+    bool follow;                                    /* mount */
     bool lazy;                                      /* umount */
-    bool json;                                      /* probe, status, warm */
+    bool json;                                      /* probe, get, status, cache */
     bool watch;                                     /* status */
     int format;                                     /* status: enum adl_format */
     bool detach;                                    /* warm */
-    unsigned jobs;                                  /* warm; 0: as many as are good */
     const char *range;                              /* warm: "A-B"; NULL: all */
+    unsigned connections;                           /* warm: 0: as many as are good */
+    const char *output;                             /* get: as typed; NULL: not given */
+    const char *checksum;                           /* get: "TYPE=HEX"; NULL */
+    unsigned jobs;                                  /* get */
+    bool yes;                                       /* cache */
+    bool overwrite, quiet;                          /* get */
     bool netrc;                                     /* mount, probe: settings.netrc is ~/.netrc */
     bool help;
     bool from_mount, sloppy; /* set before parsing: mount(8) speaks; it is not to be told of words

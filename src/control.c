@@ -4,7 +4,7 @@
 #include "client.h"
 #include "desk.h"
 #include "engine.h"
-#include "json_text.h"
+#include "json_name.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,8 +30,8 @@
 
 struct adl_control {
     struct adl_engine *engine;
-    const struct adl_manifest *manifest;
-    const struct adl_tree *tree;
+    pthread_rwlock_t names;      /* held to read by whoever looks at the tree, for a moment */
+    const struct adl_tree *tree; /* under names */
     const struct adl_log *log;
     struct adl_control_facts facts;
     char *path;                   /* owned */
@@ -166,8 +166,8 @@ static void add_facts(const struct adl_control *control, json_t *mount)
 {
     json_object_set_new(mount, "version", json_string(ADL_VERSION));
     json_object_set_new(mount, "pid", json_integer(getpid()));
-    json_object_set_new(mount, "mountpoint", adl_json_text(control->facts.mountpoint));
-    json_object_set_new(mount, "source", adl_json_text(control->facts.source));
+    json_object_set_new(mount, "mountpoint", adl_json_name(control->facts.mountpoint));
+    json_object_set_new(mount, "source", adl_json_name(control->facts.source));
 }
 
 /* The answer goes out, with what every answer has. */
@@ -198,7 +198,10 @@ static void carry_out(struct adl_engine *engine, void *ctx)
 {
     struct adl_errand *errand = ctx;
     struct adl_control *control = errand->control;
+    pthread_rwlock_rdlock(&control->names);
+    errand->tree = control->tree; /* it may be another than the one that its paths were found in */
     adl_desk_carry_out(engine, errand);
+    pthread_rwlock_unlock(&control->names);
     pthread_mutex_lock(&control->lock);
     TAILQ_INSERT_TAIL(&control->done, errand, link);
     pthread_mutex_unlock(&control->lock);
@@ -218,12 +221,29 @@ static void refuse(struct adl_control *control, struct adl_client *client,
     adl_errand_free(errand);
 }
 
+/* Finds what it is about, and posts it before that can mean something else. */
+static int post(struct adl_control *control, struct adl_errand *errand, const char **at)
+{
+    bool pauses = errand->order.kind == ADL_ORDER_PAUSE;
+    pthread_rwlock_rdlock(&control->names);
+    errand->tree = control->tree;
+    int r = adl_desk_resolve(errand, at);
+    if (r == 0 && pauses)
+        control->engine->brake = true; /* the loop lets it go when it carries this out */
+    if (r == 0)
+        r = adl_engine_run(control->engine, carry_out, errand);
+    pthread_rwlock_unlock(&control->names);
+    if (r < 0 && pauses)
+        control->engine->brake = false;
+    return r;
+}
+
 /* Hands it to the loop. */
 static void send_out(struct adl_control *control, struct adl_client *client,
                      struct adl_errand *errand)
 {
     const char *at = "";
-    int r = adl_desk_resolve(errand, &at);
+    int r = post(control, errand, &at);
     if (r == -ENOENT) {
         cleanup_free char *text = NULL;
         if (asprintf(&text, "%s: no such file in this mount", at) < 0)
@@ -231,13 +251,6 @@ static void send_out(struct adl_control *control, struct adl_client *client,
         refuse(control, client, errand, r, text ? text : "no such file");
         return;
     }
-    bool pauses = errand->order.kind == ADL_ORDER_PAUSE;
-    if (r == 0 && pauses)
-        control->engine->brake = true; /* the loop lets it go when it carries this out */
-    if (r == 0)
-        r = adl_engine_run(control->engine, carry_out, errand);
-    if (r < 0 && pauses)
-        control->engine->brake = false;
     if (r < 0)
         refuse(control, client, errand, r, strerror(-r));
     else
@@ -251,7 +264,6 @@ static struct adl_errand *new_errand(struct adl_control *control, const struct a
         return NULL;
     errand->control = control;
     errand->client = client->number;
-    errand->tree = control->tree;
     return errand;
 }
 
@@ -443,15 +455,14 @@ static int start(struct adl_control *control)
     return r < 0 ? r : -pthread_create(&control->thread, NULL, serve, control);
 }
 
-int adl_control_new(struct adl_engine *engine, const struct adl_manifest *manifest,
-                    const struct adl_tree *tree, const struct adl_log *log,
-                    const struct adl_control_facts *facts, struct adl_control **out)
+int adl_control_new(struct adl_engine *engine, const struct adl_tree *tree,
+                    const struct adl_log *log, const struct adl_control_facts *facts,
+                    struct adl_control **out)
 {
     struct adl_control *control = calloc(1, sizeof(*control));
     if (!control)
         return -ENOMEM;
     *control = (struct adl_control){.engine = engine,
-                                    .manifest = manifest,
                                     .tree = tree,
                                     .log = log,
                                     .facts = *facts,
@@ -462,6 +473,7 @@ int adl_control_new(struct adl_engine *engine, const struct adl_manifest *manife
     LIST_INIT(&control->clients);
     TAILQ_INIT(&control->done);
     pthread_mutex_init(&control->lock, NULL);
+    pthread_rwlock_init(&control->names, NULL);
     int r = start(control);
     if (r < 0) {
         adl_control_free(control);
@@ -470,6 +482,13 @@ int adl_control_new(struct adl_engine *engine, const struct adl_manifest *manife
     control->running = true;
     *out = control;
     return 0;
+}
+
+void adl_control_replace(struct adl_control *control, const struct adl_tree *tree)
+{
+    pthread_rwlock_wrlock(&control->names);
+    control->tree = tree;
+    pthread_rwlock_unlock(&control->names);
 }
 
 const char *adl_control_path(const struct adl_control *control)
@@ -508,6 +527,7 @@ void adl_control_free(struct adl_control *control)
     if (control->dir >= 0)
         close(control->dir);
     pthread_mutex_destroy(&control->lock);
+    pthread_rwlock_destroy(&control->names);
     free(control->path);
     free(control);
 }

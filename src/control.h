@@ -35,9 +35,13 @@ void adl_control_name(dev_t device, char *out, size_t room);
 
 /* Begins to listen. What is borrowed must live until adl_control_free(). 0 or -errno; what was
  * wrong has been logged. */
-int adl_control_new(struct adl_engine *engine, const struct adl_manifest *manifest,
-                    const struct adl_tree *tree, const struct adl_log *log,
-                    const struct adl_control_facts *facts, struct adl_control **out);
+int adl_control_new(struct adl_engine *engine, const struct adl_tree *tree,
+                    const struct adl_log *log, const struct adl_control_facts *facts,
+                    struct adl_control **out);
+
+/* Names are those of another tree from now on, whose entries the engine knows; the old one is not
+ * used when this returns. Any thread that holds nothing which the loop waits for. */
+void adl_control_replace(struct adl_control *control, const struct adl_tree *tree);
 
 /* The socket's path. Any thread. */
 const char *adl_control_path(const struct adl_control *control);

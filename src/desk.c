@@ -1,6 +1,6 @@
 #include "desk.h"
 
-#include "json_text.h"
+#include "json_name.h"
 #include "survey.h"
 #include "warm.h"
 
@@ -83,7 +83,7 @@ static const char *name_of(int error)
 json_t *adl_desk_refusal(int error, const char *text)
 {
     return json_pack("{s:b, s:{s:s, s:o}}", "ok", 0, "error", "errno", name_of(error), "text",
-                     adl_json_text(text));
+                     adl_json_name(text));
 }
 
 static json_t *done(void)
@@ -99,7 +99,7 @@ static void status(struct adl_engine *engine, struct adl_errand *errand)
     if (errand->all || errand->directory) {
         int64_t next;
         json_t *files = adl_survey_files(engine, errand->tree, errand->all ? NULL : errand->entries,
-                                         errand->all ? engine->manifest->count : errand->n_entries,
+                                         errand->all ? engine->n_entries : errand->n_entries,
                                          order->after, order->limit, &next);
         json_object_set_new(errand->answer, "files", files);
         json_object_set_new(errand->answer, "connections",
@@ -144,7 +144,7 @@ static void warm(struct adl_engine *engine, struct adl_errand *errand)
     const struct adl_order *order = &errand->order;
     struct adl_warm_order what = {.first = order->first, .end = order->end, .jobs = order->jobs};
     if (errand->all) {
-        what.n_entries = engine->manifest->count;
+        what.n_entries = engine->n_entries;
     } else {
         what.entries = errand->entries;
         what.n_entries = errand->n_entries;

@@ -16,9 +16,9 @@ struct adl_errand {
     TAILQ_ENTRY(adl_errand) link; /* the control's */
     void *control;                /* the control's */
     uint64_t client, watch;       /* the control's */
-    const struct adl_tree *tree;
-    struct adl_order order; /* owned */
-    uint32_t *entries;      /* owned: of the paths, with what lies below directories */
+    const struct adl_tree *tree;  /* good while the control holds its names */
+    struct adl_order order;       /* owned */
+    uint32_t *entries;            /* owned: of the paths, with what lies below directories */
     size_t n_entries;
     bool all;       /* no path was given, or the root: the mount */
     bool directory; /* one of the paths is a directory */

@@ -1,6 +1,6 @@
 #include "order.h"
 
-#include "json_text.h"
+#include "json_name.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -101,7 +101,7 @@ static void pause_all(struct adl_engine *engine, bool paused)
         if (adl_pause_holds(file))
             start_clocks(file, held_since(file));
     engine->paused = false;
-    for (size_t i = 0; i < engine->manifest->count; i++)
+    for (uint32_t i = 0; i < engine->n_entries; i++)
         if ((file = engine->files[i]) && file->paused) {
             file->paused = false;
             adl_engine_busy(file);

@@ -1,7 +1,7 @@
 #include "survey.h"
 
 #include "cleanup.h"
-#include "json_text.h"
+#include "json_name.h"
 #include "url.h"
 
 #include <string.h>
@@ -28,6 +28,14 @@ static json_t *rate_of(const struct adl_meter *meter, const struct adl_engine *e
     return number(adl_meter_rate(meter, engine->now));
 }
 
+static int64_t count_entries(const struct adl_engine *engine)
+{
+    int64_t count = 0;
+    for (uint32_t i = 0; i < engine->n_entries; i++)
+        count += engine->entries[i] != NULL;
+    return count;
+}
+
 json_t *adl_survey_engine(struct adl_engine *engine)
 {
     const struct adl_settings *settings = engine->settings;
@@ -42,7 +50,7 @@ json_t *adl_survey_engine(struct adl_engine *engine)
                      engine->paused, "paused_reads",
                      settings->paused_reads == ADL_PAUSED_FAIL ? "fail" : "wait", "limit_rate",
                      number(engine->limit.rate), "fill", fills[settings->fill], "entries",
-                     number((int64_t)engine->manifest->count), "rate",
+                     number(count_entries(engine)), "rate",
                      engine->active ? rate_of(&engine->meter, engine) : number(0), "fetched",
                      number((int64_t)engine->fetched), "served", number((int64_t)engine->served),
                      "reads", number((int64_t)engine->reads), "hits", number((int64_t)engine->hits),
@@ -59,9 +67,18 @@ static int64_t eta_of(const struct adl_file *file, int64_t cached)
     return (file->size - cached + rate - 1) / rate;
 }
 
+/* Also of one that has gone from the list. */
+static char *name_of(const struct adl_tree *tree, uint32_t entry, const struct adl_entry *said)
+{
+    uint32_t number = adl_tree_of_entry(tree, entry);
+    if (number != ADL_NO_NODE)
+        return adl_tree_path(tree, number);
+    return said ? strdup(said->path) : NULL;
+}
+
 static char *path_of(const struct adl_file *file, const struct adl_tree *tree)
 {
-    return adl_tree_path(tree, adl_tree_of_entry(tree, file->index));
+    return name_of(tree, file->index, file->entry);
 }
 
 static unsigned count_handles(const struct adl_file *file)
@@ -86,7 +103,7 @@ static json_t *brief(struct adl_file *file, const struct adl_tree *tree, int64_t
 {
     cleanup_free char *path = path_of(file, tree);
     return json_pack("{s:o, s:o, s:o, s:o, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-                     "path", adl_json_text(path ? path : "?"), "entry", number(file->index), "size",
+                     "path", adl_json_name(path ? path : "?"), "entry", number(file->index), "size",
                      number_or_null(file->size), "cached", number_or_null(cached), "state",
                      adl_file_state(file, cached), "mode", adl_file_mode(file), "paused",
                      file->paused, "rate",
@@ -94,7 +111,7 @@ static json_t *brief(struct adl_file *file, const struct adl_tree *tree, int64_t
                      number_or_null(eta_of(file, cached)), "transfers", number(file->n_transfers),
                      "waiting", number(count_reads(file)), "opened", number(count_handles(file)),
                      "errors", number((int64_t)file->errors), "error",
-                     adl_json_text(file->error_text));
+                     adl_json_name(file->error_text));
 }
 
 json_t *adl_survey_file(struct adl_file *file, const struct adl_tree *tree)
@@ -110,7 +127,8 @@ json_t *adl_survey_files(struct adl_engine *engine, const struct adl_tree *tree,
     unsigned looks = 0;
     *next = -1;
     for (size_t i = after; list && i < count; i++) {
-        struct adl_file *file = engine->files[entries ? entries[i] : i];
+        size_t entry = entries ? entries[i] : i;
+        struct adl_file *file = entry < engine->n_entries ? engine->files[entry] : NULL;
         if (!file || (!file->known && !file->errors && !file->is_busy && !file->paused))
             continue;
         if (json_array_size(list) >= limit) {
@@ -148,7 +166,7 @@ static json_t *connection(const struct adl_transfer *transfer, const char *path)
                   "rate", rate_of(&transfer->meter, engine), "why", reason_name(transfer), "mirror",
                   number(transfer->mirror), "age_ms", number(engine->now - transfer->since));
     if (object && path)
-        json_object_set_new(object, "path", adl_json_text(path));
+        json_object_set_new(object, "path", adl_json_name(path));
     return object;
 }
 
@@ -183,14 +201,14 @@ static json_t *mirror(struct adl_file *file, uint32_t index)
     int64_t rest =
         origin && origin->not_before > engine->now ? origin->not_before - engine->now : 0;
     return json_pack("{s:o, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "url",
-                     adl_json_text(shown ? shown : "?"), "current", index == file->mirror, "health",
+                     adl_json_name(shown ? shown : "?"), "current", index == file->mirror, "health",
                      health_of(origin, engine->now), "failures",
                      number(origin ? origin->failures : 0), "transfers",
                      number(origin ? origin->active : 0), "limit",
                      number(origin ? origin->limit : 0), "delay_ms",
                      number_or_null(origin && origin->delay ? origin->delay : -1), "rests_ms",
                      number(rest), "etag",
-                     adl_json_text(validator->etag[0] ? validator->etag : NULL));
+                     adl_json_name(validator->etag[0] ? validator->etag : NULL));
 }
 
 static json_t *mirrors_of(struct adl_file *file)
@@ -262,8 +280,8 @@ json_t *adl_survey_details(struct adl_file *file, const struct adl_tree *tree, u
     bool dated = validator->last_modified != ADL_TIME_UNKNOWN;
     json_t *more =
         json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "url",
-                  adl_json_text(url ? url : "?"), "final_url", adl_json_text(final), "etag",
-                  adl_json_text(validator->etag[0] ? validator->etag : NULL), "last_modified",
+                  adl_json_name(url ? url : "?"), "final_url", adl_json_name(final), "etag",
+                  adl_json_name(validator->etag[0] ? validator->etag : NULL), "last_modified",
                   dated ? json_integer(validator->last_modified) : json_null(), "mtime",
                   file->mtime == ADL_TIME_UNKNOWN ? json_null() : json_integer(file->mtime),
                   "version", number(file->version), "http_status",
@@ -302,11 +320,12 @@ static json_t *failures_of(const struct adl_warm *warm, const struct adl_tree *t
     json_t *list = json_array();
     for (size_t i = 0; i < warm->n_failures; i++) {
         const struct adl_warm_failure *failure = &warm->failures[i];
-        cleanup_free char *path = adl_tree_path(tree, adl_tree_of_entry(tree, failure->entry));
+        const struct adl_entry *said = adl_engine_entry(warm->engine, failure->entry);
+        cleanup_free char *path = name_of(tree, failure->entry, said);
         json_array_append_new(list,
-                              json_pack("{s:o, s:s, s:o}", "path", adl_json_text(path ? path : "?"),
+                              json_pack("{s:o, s:s, s:o}", "path", adl_json_name(path ? path : "?"),
                                         "errno", strerrorname_np(-failure->error), "text",
-                                        adl_json_text(failure->text)));
+                                        adl_json_name(failure->text)));
     }
     return list;
 }
@@ -364,6 +383,6 @@ json_t *adl_survey_warm(const struct adl_warm *warm, const struct adl_tree *tree
                      number((int64_t)warm->done), "files_failed", number((int64_t)warm->failed),
                      "size", number_or_null(known ? sum.size : -1), "here", number(sum.here),
                      "fetched", number((int64_t)warm->fetched), "rate", number(rate), "eta",
-                     number_or_null(eta), "trouble", adl_json_text(trouble_of(warm)), "failures",
+                     number_or_null(eta), "trouble", adl_json_name(trouble_of(warm)), "failures",
                      failures_of(warm, tree), "connections", connections_of(warm, tree));
 }

@@ -79,7 +79,7 @@ struct adl_warms *adl_warms_new(struct adl_engine *engine)
     }
     warms->fill->background = true;
     if (fill == ADL_FILL_ALL)
-        warms->fill->count = engine->manifest->count;
+        warms->fill->count = engine->n_entries;
     return warms;
 }
 
@@ -371,9 +371,14 @@ static void go_on(struct adl_warm *warm)
         return;
     }
     unsigned most = warm->jobs && warm->jobs < OPEN_MAX ? warm->jobs : OPEN_MAX;
-    while (warm->n_now < most && warm->next < warm->count &&
-           begin(warm, warm->entries ? warm->entries[warm->next] : (uint32_t)warm->next))
+    while (warm->n_now < most && warm->next < warm->count) {
+        uint32_t entry = warm->entries ? warm->entries[warm->next] : (uint32_t)warm->next;
+        if (!adl_engine_entry(warm->engine, entry))
+            warm->done++; /* gone from the list meanwhile */
+        else if (!begin(warm, entry))
+            break;
         warm->next++;
+    }
     warm->ended = warm->next == warm->count && warm->n_now == 0;
 }
 
@@ -478,8 +483,10 @@ void adl_warm_opened(struct adl_file *file, const struct adl_call *call)
 static int64_t size_of(const struct adl_warm *warm, size_t index)
 {
     uint32_t entry = warm->entries ? warm->entries[index] : (uint32_t)index;
-    const struct adl_file *file = warm->engine->files[entry];
-    return file ? file->size : warm->engine->manifest->entries[entry].size;
+    const struct adl_file *file =
+        entry < warm->engine->n_entries ? warm->engine->files[entry] : NULL;
+    const struct adl_entry *said = adl_engine_entry(warm->engine, entry);
+    return file ? file->size : said ? said->size : 0;
 }
 
 static void add_size(const struct adl_warm *warm, int64_t size, struct adl_warm_sum *sum)

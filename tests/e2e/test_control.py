@@ -184,3 +184,21 @@ def forget(path):
                 path.unlink()
     finally:
         os.close(directory)
+
+
+def test_names_are_those_of_the_list_as_it_is_now(mount, origin):
+    old, new = origin.file("old", MIB), origin.file("new", MIB)
+    m = mount([old, " out=d/old", origin.file("kept", MIB), " out=kept"])
+    with Control(m) as control:
+        assert same_content(m / "d/old", "old", MIB) and same_content(m / "kept", "kept", MIB)
+        listed = {one["path"]: one["entry"] for one in control.status()["files"]}
+        assert sorted(listed) == ["d/old", "kept"]
+        (m.directory / "urls.txt").write_text(
+            f"{new}\n out=d/new\n{origin.file('kept', MIB)}\n out=kept\n")
+        run(m.binary, "reload", m.path)
+        assert control.ask(do="status", paths=["d/old"])["error"]["errno"] == "ENOENT"
+        run(m.binary, "warm", m / "d")
+        told = control.file("d/new")
+        assert told["state"] == "complete" and told["entry"] != listed["kept"]
+        assert control.file("kept")["entry"] == listed["kept"]
+        assert control.mount()["entries"] == 2

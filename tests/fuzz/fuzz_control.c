@@ -1,6 +1,6 @@
 /* Any bytes as a line of the control socket: what is read of it is within its bounds, what is not
  * is refused in words, and names survive the way into JSON and back. */
-#include "json_text.h"
+#include "json_name.h"
 #include "order.h"
 
 #include <errno.h>
@@ -30,7 +30,7 @@ static void check_order(const struct adl_order *order)
          (order->every >= ADL_ORDER_EVERY_MIN && order->every <= ADL_ORDER_EVERY_MAX));
     must(order->limit_rate >= -1);
     for (size_t i = 0; i < order->n_paths; i++) {
-        json_t *text = adl_json_text(order->paths[i]);
+        json_t *text = adl_json_name(order->paths[i]);
         char *bytes = adl_json_bytes(text);
         must(bytes && strcmp(bytes, order->paths[i]) == 0);
         free(bytes);
@@ -43,7 +43,7 @@ static void check_name(const uint8_t *data, size_t size)
 {
     char *name = strndup((const char *)data, size);
     must(name);
-    json_t *text = adl_json_text(name);
+    json_t *text = adl_json_name(name);
     must(text);
     char *bytes = adl_json_bytes(text);
     must(bytes && strcmp(bytes, name) == 0);

@@ -1,4 +1,4 @@
-#include "json_text.h"
+#include "json_name.h"
 #include "order.h"
 
 #include <errno.h>
@@ -135,7 +135,7 @@ static void every_name_can_be_told_and_asked_for(void **state)
                                         "cut \xe2\x82",
                                         "\n\t\x01\x7f"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        json_t *text = adl_json_text(names[i]);
+        json_t *text = adl_json_name(names[i]);
         assert_non_null(text);
         char *dumped = json_dumps(text, JSON_ENCODE_ANY);
         json_t *again = json_loads(dumped, JSON_DECODE_ANY, NULL);
@@ -147,7 +147,7 @@ static void every_name_can_be_told_and_asked_for(void **state)
         json_decref(text);
     }
     assert_null(adl_json_bytes(NULL));
-    json_t *nothing = adl_json_text(NULL);
+    json_t *nothing = adl_json_name(NULL);
     assert_true(json_is_null(nothing));
     json_decref(nothing);
 }

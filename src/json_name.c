@@ -1,4 +1,4 @@
-#include "json_text.h"
+#include "json_name.h"
 
 #include "cleanup.h"
 
@@ -30,7 +30,7 @@ static bool stands_for_byte(const unsigned char *c)
     return c[0] == 0xf4 && c[1] == 0x8f && c[2] >= 0xbc;
 }
 
-json_t *adl_json_text(const char *bytes)
+json_t *adl_json_name(const char *bytes)
 {
     if (!bytes)
         return json_null();
