@@ -32,7 +32,7 @@ static int64_t count_entries(const struct adl_engine *engine)
 {
     int64_t count = 0;
     for (uint32_t i = 0; i < engine->n_entries; i++)
-        count += engine->entries[i] != NULL;
+        count += engine->entries[i] && !(engine->files[i] && engine->files[i]->gone);
     return count;
 }
 

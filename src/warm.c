@@ -290,6 +290,10 @@ static void look(struct adl_warming *warming)
     struct adl_file *file = warming->file;
     if (!warming->handle)
         return; /* an open gives up by itself */
+    if (file->gone) {
+        finish(warming, -ESTALE);
+        return;
+    }
     if (adl_pause_holds(file))
         warming->since = file->engine->now;
     if (warming->handle->edition != file->edition) {
@@ -359,6 +363,13 @@ static void make_way(struct adl_warm *warm)
                 adl_transfer_doom(transfer);
 }
 
+/* From the list, meanwhile. */
+static bool is_gone(struct adl_engine *engine, uint32_t entry)
+{
+    const struct adl_file *file = entry < engine->n_entries ? engine->files[entry] : NULL;
+    return !adl_engine_entry(engine, entry) || (file && file->gone);
+}
+
 static void go_on(struct adl_warm *warm)
 {
     struct adl_warming *warming, *next;
@@ -373,8 +384,8 @@ static void go_on(struct adl_warm *warm)
     unsigned most = warm->jobs && warm->jobs < OPEN_MAX ? warm->jobs : OPEN_MAX;
     while (warm->n_now < most && warm->next < warm->count) {
         uint32_t entry = warm->entries ? warm->entries[warm->next] : (uint32_t)warm->next;
-        if (!adl_engine_entry(warm->engine, entry))
-            warm->done++; /* gone from the list meanwhile */
+        if (is_gone(warm->engine, entry))
+            warm->done++;
         else if (!begin(warm, entry))
             break;
         warm->next++;
