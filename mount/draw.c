@@ -338,8 +338,8 @@ static void draw_mirror(const json_t *mirror, const struct adl_screen *screen, F
              rest, number(mirror, "transfers"), number(mirror, "limit"), delay);
     size_t length = strlen(health);
     if (failures > 0)
-        length += (size_t)snprintf(health + length, sizeof(health) - length,
-                                   ", %" PRId64 " failure%s in a row", failures, plural(failures));
+        snprintf(health + length, sizeof(health) - length, ", %" PRId64 " failure%s in a row",
+                 failures, plural(failures));
     size_t room = screen->columns - 1 - LABEL_COLUMNS;
     put(out, mirror, "url", room);
     fprintf(out, "\n%*s%s%s%s\n", LABEL_COLUMNS + 2, "",
