@@ -30,14 +30,27 @@ static inline void scratch_hear(void *ctx, enum adl_level level, const char *mes
     snprintf(scratch->said + used, sizeof(scratch->said) - used, "%s\n", message);
 }
 
-static inline int scratch_open(struct scratch *scratch, uint32_t block_size)
+static inline int scratch_open_in(struct scratch *scratch, const char *parent, uint32_t block_size)
 {
     *scratch = (struct scratch){.log = {ADL_DEBUG, scratch_hear, scratch}};
-    snprintf(scratch->path, sizeof(scratch->path), "/tmp/adlfs-test-XXXXXX");
+    snprintf(scratch->path, sizeof(scratch->path), "%s/adlfs-test-XXXXXX", parent);
     if (!mkdtemp(scratch->path))
         return -1;
     return adl_store_open(scratch->path, block_size, ADL_ALLOCATE_SPARSE, &scratch->log,
                           &scratch->store);
+}
+
+static inline int scratch_open(struct scratch *scratch, uint32_t block_size)
+{
+    return scratch_open_in(scratch, "/tmp", block_size);
+}
+
+/* In memory, where there is such a place, for tests that replace files by the thousand: a disk's
+ * file system starts to write a file that replaces another one when it is closed. */
+static inline int scratch_open_fast(struct scratch *scratch, uint32_t block_size)
+{
+    return scratch_open_in(scratch, access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp",
+                           block_size);
 }
 
 static inline void scratch_close(struct scratch *scratch)
