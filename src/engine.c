@@ -242,22 +242,12 @@ static void *loop(void *ctx)
     return NULL;
 }
 
-/* $XDG_CACHE_HOME/adlfs, or ~/.cache/adlfs (XDG Base Directory Specification). */
-static int default_cache(char **out)
-{
-    const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    int length = base && base[0] == '/'   ? asprintf(out, "%s/adlfs", base)
-                 : home && home[0] == '/' ? asprintf(out, "%s/.cache/adlfs", home)
-                                          : asprintf(out, "/var/cache/adlfs");
-    return length < 0 ? -ENOMEM : 0;
-}
-
 static int open_store(struct adl_engine *engine)
 {
     const struct adl_settings *settings = engine->settings;
     cleanup_free char *path = NULL;
     if (!settings->cache_dir) {
-        int error = default_cache(&path);
+        int error = adl_store_default(&path);
         if (error < 0)
             return error;
     }

@@ -111,18 +111,27 @@ static int read_head(int fd, const struct adl_key *key, struct adl_map_head *out
     return adl_map_get_head(page, key, out) ? 0 : -ENOENT;
 }
 
-int adl_sidecar_peek(const struct adl_store *store, const struct adl_key *key, struct adl_head *out)
+static int open_map(const struct adl_store *store, const struct adl_key *key, int *out)
 {
     char name[ADL_NAME_ROOM];
     adl_store_name(key, ".map", name);
-    cleanup_fd int fd = openat(store->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    int fd = openat(store->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    if (!adl_store_is_ours(fd))
+    if (!adl_store_is_ours(fd)) {
+        close(fd);
         return -ENOENT;
+    }
+    *out = fd;
+    return 0;
+}
+
+int adl_sidecar_peek(const struct adl_store *store, const struct adl_key *key, struct adl_head *out)
+{
     struct adl_map_head map;
-    int r = read_head(fd, key, &map);
-    if (r < 0)
+    cleanup_fd int fd = -1;
+    int r = open_map(store, key, &fd);
+    if (r < 0 || (r = read_head(fd, key, &map)) < 0)
         return r;
     *out = map.head;
     return 0;
@@ -228,6 +237,36 @@ static void read_pages(struct adl_sidecar *sidecar)
             take_page(sidecar, page + i, buffer + i * ADL_MAP_PAGE);
         page += got ? got : 1;
     }
+}
+
+/* Bytes of the blocks that are claimed; the last block may be short. */
+static int64_t claimed_bytes(const struct adl_sidecar *sidecar)
+{
+    uint64_t count = adl_bitmap_count(&sidecar->claimed), last = sidecar->blocks - 1;
+    int64_t bytes = (int64_t)(count * sidecar->head.block_size);
+    if (sidecar->blocks > 0 && adl_bitmap_test(&sidecar->claimed, last))
+        bytes -= (int64_t)(sidecar->blocks * sidecar->head.block_size) - sidecar->head.size;
+    return bytes;
+}
+
+int adl_sidecar_survey(const struct adl_store *store, const struct adl_key *key,
+                       struct adl_head *out, int64_t *claimed)
+{
+    struct adl_map_head map;
+    cleanup_fd int fd = -1;
+    int r = open_map(store, key, &fd);
+    if (r < 0 || (r = read_head(fd, key, &map)) < 0)
+        return r;
+    struct adl_sidecar *sidecar = make(store, &map.head);
+    if (!sidecar)
+        return -ENOMEM;
+    sidecar->random = map.random;
+    sidecar->fd = steal_fd(&fd);
+    read_pages(sidecar);
+    *claimed = claimed_bytes(sidecar);
+    *out = map.head;
+    release(sidecar);
+    return 0;
 }
 
 /* Reads what is there into a sidecar that has no fd of its own yet. */

@@ -75,6 +75,11 @@ uint64_t adl_head_blocks(const struct adl_head *head);
 int adl_sidecar_peek(const struct adl_store *store, const struct adl_key *key,
                      struct adl_head *out);
 
+/* The same, and how many bytes of the file are claimed; without the lock, so that it need not be so
+ * any more. -ENOMEM too. */
+int adl_sidecar_survey(const struct adl_store *store, const struct adl_key *key,
+                       struct adl_head *out, int64_t *claimed);
+
 /* Writes a head alone, for a file that was asked about but never read, unless a sidecar is there
  * that says the same size and validator. What was cached of another version is dropped. A
  * block_size of 0 stands for the store's. -EWOULDBLOCK when somebody has it locked. 0 or -errno. */

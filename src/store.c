@@ -12,6 +12,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <xxhash.h>
 
 #define BLOCK_SIZE_MIN (4u * 1024)
@@ -20,6 +21,11 @@
 /* How often a lock is tried when the file loses its name between open and lock: each time it does,
  * another process has finished with it, so that more than a few in a row are no accident. */
 #define LOCK_TRIES 16
+
+/* How often, and after how long, is looked whether an entry is locked only while something is taken
+ * out of it: unlinking takes less than a millisecond, punching some tens of them. */
+#define HOLD_TRIES 100
+#define HOLD_NS    2000000
 
 bool adl_store_block_size_valid(uint32_t block_size)
 {
@@ -128,6 +134,15 @@ int adl_store_open(const char *path, uint32_t block_size, enum adl_allocate allo
     return 0;
 }
 
+int adl_store_default(char **out)
+{
+    const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    int length = base && base[0] == '/'   ? asprintf(out, "%s/adlfs", base)
+                 : home && home[0] == '/' ? asprintf(out, "%s/.cache/adlfs", home)
+                                          : asprintf(out, "/var/cache/adlfs");
+    return length < 0 ? -ENOMEM : 0;
+}
+
 void adl_store_free(struct adl_store *store)
 {
     if (!store)
@@ -175,7 +190,7 @@ bool adl_store_is_ours(int fd)
            st.st_nlink <= 1 && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-int adl_store_lock(const struct adl_store *store, const struct adl_key *key, int *fd)
+int adl_store_lock_held(const struct adl_store *store, const struct adl_key *key, int *fd)
 {
     char name[ADL_NAME_ROOM];
     adl_store_name(key, ".map", name);
@@ -196,6 +211,45 @@ int adl_store_lock(const struct adl_store *store, const struct adl_key *key, int
             return -errno;
     }
     return -EWOULDBLOCK;
+}
+
+static int open_again(const struct adl_store *store)
+{
+    int fd = openat(store->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+int adl_store_hold(const struct adl_store *store, int *fd)
+{
+    cleanup_fd int dir = open_again(store);
+    if (dir < 0)
+        return dir;
+    while (flock(dir, LOCK_EX) < 0)
+        if (errno != EINTR)
+            return -errno;
+    *fd = steal_fd(&dir);
+    return 0;
+}
+
+/* Whoever holds the directory takes something out: shared, it keeps them off. */
+static int keep_off(const struct adl_store *store)
+{
+    cleanup_fd int dir = open_again(store);
+    for (int tries = 0; dir >= 0 && tries < HOLD_TRIES; tries++) {
+        if (flock(dir, LOCK_SH | LOCK_NB) == 0)
+            return steal_fd(&dir);
+        nanosleep(&(struct timespec){.tv_nsec = HOLD_NS}, NULL);
+    }
+    return -EWOULDBLOCK;
+}
+
+int adl_store_lock(const struct adl_store *store, const struct adl_key *key, int *fd)
+{
+    int r = adl_store_lock_held(store, key, fd);
+    if (r != -EWOULDBLOCK)
+        return r;
+    cleanup_fd int dir = keep_off(store);
+    return dir < 0 ? r : adl_store_lock_held(store, key, fd);
 }
 
 static int open_data(const struct adl_store *store, const struct adl_key *key, int flags, int *fd)

@@ -36,6 +36,10 @@ int adl_store_open(const char *path, uint32_t block_size, enum adl_allocate allo
                    const struct adl_log *log, struct adl_store **out);
 void adl_store_free(struct adl_store *store);
 
+/* $XDG_CACHE_HOME/adlfs, or ~/.cache/adlfs (XDG Base Directory Specification), which the caller
+ * frees. 0 or -ENOMEM. */
+int adl_store_default(char **out);
+
 /* Whether a copy may have blocks of that many bytes. */
 bool adl_store_block_size_valid(uint32_t block_size);
 
@@ -56,8 +60,16 @@ bool adl_store_is_ours(int fd);
  * closing gives the lock back. Who holds it may write, replace and remove KEY.map and KEY.data, and
  * nobody else may; KEY.data is to be removed before KEY.map, since with KEY.map's name goes the
  * lock. flock(2), so that two opens of one process exclude each other too. -EWOULDBLOCK when
- * somebody holds it; -errno. A KEY.map that is not this user's alone makes way for a new one. */
+ * somebody holds it, but for who takes things out of the cache (adl_store_hold()), who is waited
+ * for, 0.2 s at most; -errno. A KEY.map that is not this user's alone makes way for a new one. */
 int adl_store_lock(const struct adl_store *store, const struct adl_key *key, int *fd);
+
+/* For who takes entries out that others want to open: holds the directory, waiting for others that
+ * do, until *fd is closed. Entries are locked by adl_store_lock_held() in between, for a moment.
+ * 0 or -errno. */
+int adl_store_hold(const struct adl_store *store, int *fd);
+/* adl_store_lock(), without the wait. */
+int adl_store_lock_held(const struct adl_store *store, const struct adl_key *key, int *fd);
 
 /* Opens the existing KEY.data for reading and writing. -ENOENT where there is none, or none that is
  * this user's alone; -errno. */
