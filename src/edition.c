@@ -21,12 +21,10 @@ static uint32_t digest_flags(const struct adl_digest *digest)
     return ADL_HEAD_DIGESTED | (uint32_t)hash << ADL_HEAD_DIGEST_SHIFT;
 }
 
-#define DIGEST_MASK (ADL_HEAD_DIGESTED | UINT32_MAX << ADL_HEAD_DIGEST_SHIFT)
-
 static bool is_digested(const struct adl_file *file, const struct adl_head *head)
 {
     const struct adl_digest *digest = digest_of(file);
-    return digest && (head->flags & DIGEST_MASK) == digest_flags(digest);
+    return digest && (head->flags & ADL_HEAD_DIGEST_MASK) == digest_flags(digest);
 }
 
 bool adl_edition_digest_right(const struct adl_edition *edition)
@@ -165,7 +163,7 @@ void adl_edition_digested(struct adl_edition *edition, int result)
     edition->digesting = false;
     if (result == 1) {
         uint32_t *flags = &edition->copy->sidecar->head.flags;
-        *flags = (*flags & ~DIGEST_MASK) | digest_flags(digest_of(file));
+        *flags = (*flags & ~ADL_HEAD_DIGEST_MASK) | digest_flags(digest_of(file));
         adl_sidecar_touch(edition->copy->sidecar);
         adl_engine_flush_soon(file->engine);
     } else if (result == 0 && edition == file->edition) {
