@@ -23,5 +23,6 @@ struct adl_command {
 extern const struct adl_command adl_mount_command;
 extern const struct adl_command adl_umount_command;
 extern const struct adl_command adl_probe_command;
+extern const struct adl_command adl_verify_command;
 
 #endif

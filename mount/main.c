@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 static const struct adl_command *const commands[] = {&adl_mount_command, &adl_umount_command,
-                                                     &adl_probe_command};
+                                                     &adl_probe_command, &adl_verify_command};
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

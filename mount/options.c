@@ -69,7 +69,7 @@ static const struct word level_words[] = {{"error", ADL_ERROR},
 /* clang-format off */
 static const struct option table[] = {
     {"cache-dir", "DIR", "keep what was fetched here [~/.cache/adlfs]",
-     NULL, AT(settings.cache_dir), 0, 0, PATH, ADL_FOR_MOUNT, 0},
+     NULL, AT(settings.cache_dir), 0, 0, PATH, ADL_FOR_MOUNT | ADL_FOR_VERIFY, 0},
     {"allocate", "sparse|full", "how cache files take disk space",
      allocate_words, AT(settings.allocate), 0, 0, CHOICE, ADL_FOR_MOUNT, 0},
     {"block-size", "SIZE", "unit of the cache, a power of two",
@@ -115,9 +115,10 @@ static const struct option table[] = {
     {"lazy", NULL, "detach now, even if it is busy",
      NULL, AT(lazy), 0, 0, FLAG, ADL_FOR_UMOUNT, 'z'},
     {"json", NULL, "print an array of objects for programs",
-     NULL, AT(json), 0, 0, FLAG, ADL_FOR_PROBE, 0},
+     NULL, AT(json), 0, 0, FLAG, ADL_FOR_PROBE | ADL_FOR_VERIFY, 0},
     {"help", NULL, "show this help",
-     NULL, AT(help), 0, 0, FLAG, ADL_FOR_MOUNT | ADL_FOR_UMOUNT | ADL_FOR_PROBE, 'h'},
+     NULL, AT(help), 0, 0, FLAG,
+     ADL_FOR_MOUNT | ADL_FOR_UMOUNT | ADL_FOR_PROBE | ADL_FOR_VERIFY, 'h'},
 };
 /* clang-format on */
 

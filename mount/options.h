@@ -14,7 +14,12 @@
 #include <stdio.h>
 
 /* Which command an option is for: a set of bits. */
-enum adl_option_user { ADL_FOR_MOUNT = 1, ADL_FOR_UMOUNT = 2, ADL_FOR_PROBE = 4 };
+enum adl_option_user {
+    ADL_FOR_MOUNT = 1,
+    ADL_FOR_UMOUNT = 2,
+    ADL_FOR_PROBE = 4,
+    ADL_FOR_VERIFY = 1 << 13,
+};
 
 struct adl_owned;
 
@@ -25,7 +30,7 @@ struct adl_options {
     const char *log_file;                           /* NULL: none */
     bool allow_other, exec, keep_going, foreground; /* mount */
     bool lazy;                                      /* umount */
-    bool json;                                      /* probe */
+    bool json;                                      /* probe, verify */
     bool netrc;                                     /* mount, probe: settings.netrc is ~/.netrc */
     bool help;
     const char **headers; /* owned: "Name: value" each; settings.headers is the same */

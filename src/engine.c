@@ -151,6 +151,7 @@ static void take(struct adl_engine *engine, struct adl_call *call)
     case ADL_CALL_STAT:
     case ADL_CALL_OPEN:
     case ADL_CALL_REPORT:
+    case ADL_CALL_VERIFY:
         file = adl_file_at(engine, call->entry);
         if (!file)
             adl_call_fail(call, -ENOMEM);
@@ -182,6 +183,9 @@ static void take(struct adl_engine *engine, struct adl_call *call)
     case ADL_CALL_DIGESTED:
         adl_edition_digested(call->edition, call->result);
         break;
+    case ADL_CALL_COMPARED:
+        adl_verify_end(call);
+        return;
     }
     free(call);
 }

@@ -369,6 +369,9 @@ void adl_call_fail(struct adl_call *call, int error)
     case ADL_CALL_REPORT:
         call->done.report(call->ctx, NULL);
         break;
+    case ADL_CALL_VERIFY:
+        call->done.verify(call->ctx, error, NULL);
+        break;
     default:
         break;
     }
@@ -397,8 +400,7 @@ static const char *state_name(const struct adl_file *file)
     return "idle";
 }
 
-/* Of a file that nobody has open: what an earlier reader left in the cache, if anything. */
-static int64_t cached_bytes(struct adl_file *file)
+struct adl_edition *adl_file_kept(struct adl_file *file)
 {
     char name[ADL_NAME_ROOM];
     struct adl_key key = adl_store_key(file->entry->urls);
@@ -407,7 +409,13 @@ static int64_t cached_bytes(struct adl_file *file)
         faccessat(file->engine->store->dir, name, F_OK, 0) == 0)
         adl_edition_open(file);
     adl_engine_busy(file); /* closes it again */
-    return file->edition ? adl_copy_bytes(file->edition->copy) : 0;
+    return file->edition;
+}
+
+static int64_t cached_bytes(struct adl_file *file)
+{
+    const struct adl_edition *edition = adl_file_kept(file);
+    return edition ? adl_copy_bytes(edition->copy) : 0;
 }
 
 static void report(struct adl_file *file, struct adl_call *call)
@@ -438,6 +446,10 @@ void adl_file_call(struct adl_file *file, struct adl_call *call)
 {
     if (call->kind == ADL_CALL_REPORT) {
         report(file, call);
+        return;
+    }
+    if (call->kind == ADL_CALL_VERIFY) {
+        adl_verify_begin(file, call);
         return;
     }
     if (file->error_until > file->engine->now && !another_version(file, call) &&

@@ -121,6 +121,16 @@ void adl_file_report(struct adl_engine *engine, uint32_t entry, adl_report_fn *d
         done(ctx, NULL);
 }
 
+void adl_file_verify(struct adl_engine *engine, uint32_t entry, adl_verify_fn *done, void *ctx)
+{
+    struct adl_call call = {.kind = ADL_CALL_VERIFY,
+                            .entry = entry,
+                            .done.verify = done,
+                            .ctx = ctx};
+    if (!post(engine, &call))
+        done(ctx, -ENOMEM, NULL);
+}
+
 void adl_file_release(struct adl_handle *handle)
 {
     /* The kernel sends no release before every read is answered, but that is an order that only it

@@ -1,5 +1,6 @@
-/* worker: one thread for what takes seconds: whole-file checksums. It reads the data file by its
- * fd, touches nothing else, and posts the result to the loop. */
+/* worker: one thread for what takes seconds: whole-file checksums, and comparing all blocks with
+ * theirs. It reads the data file by its fd, touches nothing else but what any thread may look at
+ * (copy.h), and posts the result to the loop. */
 #include "digest.h"
 #include "engine.h"
 
@@ -7,9 +8,9 @@
 
 struct job {
     TAILQ_ENTRY(job) link;
-    struct adl_call *call; /* owned: what will be posted */
-    const struct adl_digest *digest;
-    int fd; /* the edition's, which the call's reference keeps open */
+    struct adl_call *call;           /* owned: what will be posted */
+    const struct adl_digest *digest; /* NULL: blocks are compared */
+    int fd;                          /* the edition's, which the call's reference keeps open */
     int64_t size;
 };
 
@@ -40,8 +41,11 @@ static void *work(void *ctx)
     struct adl_worker *worker = ctx;
     struct job *job;
     while ((job = next(worker))) {
-        job->call->result = adl_digest_check(job->digest, job->fd, job->size, &worker->stop);
-        adl_engine_post(worker->engine, job->call);
+        struct adl_call *call = job->call;
+        call->result = job->digest
+                           ? adl_digest_check(job->digest, job->fd, job->size, &worker->stop)
+                           : adl_rot_find(call->edition->copy, &worker->stop, &call->rot);
+        adl_engine_post(worker->engine, call);
         free(job);
     }
     return NULL;
@@ -81,26 +85,44 @@ void adl_worker_free(struct adl_worker *worker)
     free(worker);
 }
 
-int adl_worker_digest(struct adl_worker *worker, struct adl_edition *edition,
-                      const struct adl_digest *digest)
+/* Takes the call over, unless without memory. */
+static int add(struct adl_worker *worker, struct adl_call *call, const struct adl_digest *digest)
 {
     struct job *job = calloc(1, sizeof(*job));
-    struct adl_call *call = calloc(1, sizeof(*call));
-    if (job && call && !worker->started)
+    if (job && !worker->started)
         worker->started = pthread_create(&worker->thread, NULL, work, worker) == 0;
-    if (!job || !call || !worker->started) {
+    if (!job || !worker->started) {
         free(job);
-        free(call);
         return -ENOMEM;
     }
-    *call = (struct adl_call){.kind = ADL_CALL_DIGESTED, .edition = adl_edition_ref(edition)};
     *job = (struct job){.call = call,
                         .digest = digest,
-                        .fd = edition->copy->data,
-                        .size = edition->copy->size};
+                        .fd = call->edition->copy->data,
+                        .size = call->edition->copy->size};
     pthread_mutex_lock(&worker->lock);
     TAILQ_INSERT_TAIL(&worker->jobs, job, link);
     pthread_cond_signal(&worker->wanted);
     pthread_mutex_unlock(&worker->lock);
     return 0;
+}
+
+int adl_worker_digest(struct adl_worker *worker, struct adl_edition *edition,
+                      const struct adl_digest *digest)
+{
+    struct adl_call *call = calloc(1, sizeof(*call));
+    if (!call)
+        return -ENOMEM;
+    *call = (struct adl_call){.kind = ADL_CALL_DIGESTED, .edition = adl_edition_ref(edition)};
+    int r = add(worker, call, digest);
+    if (r < 0) {
+        adl_edition_unref(edition);
+        free(call);
+    }
+    return r;
+}
+
+int adl_worker_verify(struct adl_worker *worker, struct adl_call *call)
+{
+    call->kind = ADL_CALL_COMPARED;
+    return add(worker, call, NULL);
 }
