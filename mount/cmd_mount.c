@@ -7,6 +7,7 @@
 #include "fs.h"
 #include "logger.h"
 #include "mountpoint.h"
+#include "notify.h"
 #include "source.h"
 #include "tree.h"
 
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 /* Everything that one mount consists of. */
 struct job {
@@ -65,6 +67,19 @@ static void raise_limits(void)
     }
 }
 
+/* What a service manager shows of us; only the process that it started may say so. */
+static void tell_manager(const struct job *job, const char *state, const char *what)
+{
+    char point[1024];
+    if (!job->options->foreground)
+        return;
+    adl_log_escape(job->mountpoint, point, sizeof(point));
+    int r = adl_notify("%sSTATUS=%s %s at %s: %zu file%s", state, what, job->source.name, point,
+                       job->manifest.count, job->manifest.count == 1 ? "" : "s");
+    if (r < 0)
+        adl_log(&job->logger.log, ADL_WARNING, "cannot tell the service manager: %s", strerror(-r));
+}
+
 /* The mount is usable: from here on the daemon is on its own. */
 static void on_ready(void *ctx)
 {
@@ -74,6 +89,12 @@ static void on_ready(void *ctx)
     adl_daemon_ready(&job->daemon);
     adl_log(&job->logger.log, ADL_NOTICE, "mounted %s at %s: %zu file%s", job->source.name,
             job->mountpoint, job->manifest.count, job->manifest.count == 1 ? "" : "s");
+    tell_manager(job, "READY=1\n", "Mounted");
+}
+
+static void on_stopping(void *ctx)
+{
+    tell_manager(ctx, "STOPPING=1\n", "Unmounting");
 }
 
 static int start_engine(struct job *job)
@@ -81,9 +102,23 @@ static int start_engine(struct job *job)
     const struct adl_settings *settings = &job->options->settings;
     int r = adl_engine_new(settings, &job->manifest, &job->logger.log, &job->engine);
     if (r < 0)
-        adl_log(&job->logger.log, ADL_ERROR, "cannot use the cache directory %s: %s",
+        adl_log(&job->logger.log, ADL_ERROR,
+                "cannot use the cache directory %s: %s; --cache-dir=DIR names another",
                 settings->cache_dir ? settings->cache_dir : "(the default)", strerror(-r));
     return r;
+}
+
+/* libfuse and fusermount3 have told what they know on standard error. */
+static void tell_mount_error(const struct job *job, int error)
+{
+    const char *hint = "";
+    if (access("/dev/fuse", F_OK) < 0)
+        hint = ": there is no /dev/fuse ('modprobe fuse' brings it; a container must be given it)";
+    else if (geteuid() != 0 && (error == -EPERM || error == -EACCES))
+        hint = ": without root it takes fusermount3 (Debian's package fuse3) and a directory of "
+               "your own";
+    adl_log(&job->logger.log, ADL_ERROR, "cannot mount on %s: %s%s", job->mountpoint,
+            strerror(-error), hint);
 }
 
 static int mount_and_serve(struct job *job)
@@ -94,11 +129,12 @@ static int mount_and_serve(struct job *job)
     const struct adl_fs_options fs = {.mountpoint = job->mountpoint,
                                       .source = job->source.name,
                                       .allow_other = job->options->allow_other,
-                                      .exec = job->options->exec};
+                                      .exec = job->options->exec,
+                                      .stopping = on_stopping};
     const struct adl_log *log = &job->logger.log;
     r = adl_fs_run(&fs, job->engine, &job->manifest, job->tree, log, on_ready, job);
     if (r < 0)
-        adl_log(log, ADL_ERROR, "%s: %s", job->mountpoint, strerror(-r));
+        tell_mount_error(job, r);
     adl_engine_free(job->engine);
     if (r == 0)
         adl_log(log, ADL_NOTICE, "unmounted %s", job->mountpoint);
@@ -111,12 +147,16 @@ static int serve(struct job *job)
     const struct adl_options *options = job->options;
     int r = adl_logger_open(&job->logger, (enum adl_level)options->log_level, options->log_file);
     if (r < 0) {
-        fprintf(stderr, "adlfs: %s: %s\n", options->log_file, strerror(-r));
+        fprintf(stderr, "adlfs: cannot write the log %s: %s\n", options->log_file, strerror(-r));
         return r;
     }
+    job->logger.mount = job->mountpoint;
+    job->logger.source = job->source.name;
     signal(SIGPIPE, SIG_IGN);
     raise_limits();
     r = mount_and_serve(job);
+    if (r < 0 && options->foreground)
+        adl_notify("STATUS=Failed: %s\nERRNO=%d", strerror(-r), -r);
     adl_logger_close(&job->logger);
     return r;
 }

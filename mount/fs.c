@@ -4,6 +4,7 @@
 
 #include "foresight.h"
 #include "passthrough.h"
+#include "reply.h"
 #include "xattr.h"
 
 #include <assert.h>
@@ -46,6 +47,7 @@ struct adl_fs {
     struct fuse_session *session;
     struct adl_passthrough *passthrough; /* owned */
     struct adl_foresight *foresight;     /* owned */
+    struct adl_reply *reply;             /* owned */
     uid_t uid;
     gid_t gid;
     time_t born;
@@ -366,18 +368,13 @@ static struct adl_handle *handle_of(const struct fuse_file_info *info)
     return (struct adl_handle *)(uintptr_t)info->fh;
 }
 
-static void read_done(void *ctx, int error, int fd, int64_t offset, size_t length)
+static int read_done(void *ctx, int error, int fd, int64_t offset, size_t length)
 {
     fuse_req_t req = ctx;
-    if (error < 0) {
-        fuse_reply_err(req, -error);
-        return;
-    }
-    struct fuse_bufvec bytes = FUSE_BUFVEC_INIT(length);
-    bytes.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
-    bytes.buf[0].fd = fd;
-    bytes.buf[0].pos = offset;
-    fuse_reply_data(req, &bytes, 0);
+    if (error == 0)
+        return adl_reply_bytes(fs_of(req)->reply, req, fd, offset, length);
+    fuse_reply_err(req, -error);
+    return 0;
 }
 
 static void on_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
@@ -485,6 +482,8 @@ static void on_init(void *ctx, struct fuse_conn_info *conn)
     struct adl_fs *fs = ctx;
     conn->want |= conn->capable & (FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
                                    FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_ASYNC_READ);
+    /* Or O_DIRECT reads would be background requests: 64 at a time, and deaf to Ctrl-C. */
+    conn->want &= ~FUSE_CAP_ASYNC_DIO;
     conn->max_write = REQUEST_MAX; /* libfuse makes the limit for reads of it, too */
     conn->max_background = 64;
     conn->congestion_threshold = 48;
@@ -547,6 +546,8 @@ static int serve(struct adl_fs *fs)
         int signalled = fuse_session_loop_mt(fs->session, config);
         error = signalled < 0 ? signalled : 0;
     }
+    if (fs->options->stopping)
+        fs->options->stopping(fs->ready_ctx);
     adl_engine_stop(
         fs->engine); /* whoever waits is answered while there is a device to answer to */
     fuse_session_unmount(fs->session);
@@ -615,7 +616,10 @@ int adl_fs_run(const struct adl_fs_options *options, struct adl_engine *engine,
     if (error < 0)
         return error;
     fs.foresight = adl_foresight_new(tree);
-    error = fs.foresight ? run_session(&fs) : -ENOMEM;
+    error = fs.foresight ? adl_reply_new(REQUEST_MAX, &fs.reply) : -ENOMEM;
+    if (error == 0)
+        error = run_session(&fs);
+    adl_reply_free(fs.reply);
     adl_foresight_free(fs.foresight);
     adl_passthrough_free(fs.passthrough);
     return error;

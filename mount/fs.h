@@ -15,7 +15,8 @@ struct adl_fs_options {
     const char *mountpoint; /* absolute */
     const char *source;     /* what is mounted, for the table of mounts; without secrets */
     bool allow_other;
-    bool exec; /* all files get mode 0555 */
+    bool exec;                   /* all files get mode 0555 */
+    void (*stopping)(void *ctx); /* may be NULL: called with `ctx` when the end begins */
 };
 
 /* Mounts and serves until unmounted or signalled (SIGTERM, SIGINT, SIGHUP). `ready` is called once,

@@ -1,6 +1,7 @@
 #include "logger.h"
 
 #include "cleanup.h"
+#include "journal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +15,6 @@
 #define LINE_ROOM 4096
 
 static const char *const level_names[] = {"error", "warning", "notice", "debug"};
-static const int syslog_levels[] = {LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_DEBUG};
 
 /* How many bytes at `at` make one control character; 0 for none. */
 static size_t control_length(const unsigned char *at)
@@ -59,12 +59,10 @@ static size_t stamp(char *out, size_t room)
     return used + (size_t)more;
 }
 
-static void write_line(int fd, enum adl_level level, const char *message)
+/* `used` bytes of `line`, of LINE_ROOM, are the line's beginning. */
+static void finish_line(int fd, char *line, size_t used, const char *message)
 {
-    char line[LINE_ROOM];
-    size_t used = stamp(line, 64);
-    used += (size_t)snprintf(line + used, 16, "%s: ", level_names[level]);
-    used += adl_log_escape(message, line + used, sizeof(line) - used);
+    used += adl_log_escape(message, line + used, LINE_ROOM - used);
     /* The newline takes the place of the NUL. A log that cannot be written has no one to tell. */
     line[used++] = '\n';
     ssize_t written;
@@ -73,11 +71,41 @@ static void write_line(int fd, enum adl_level level, const char *message)
     while (written < 0 && errno == EINTR);
 }
 
+static void write_line(int fd, enum adl_level level, const char *message)
+{
+    char line[LINE_ROOM];
+    size_t used = stamp(line, 64);
+    used += (size_t)snprintf(line + used, 16, "%s: ", level_names[level]);
+    finish_line(fd, line, used, message);
+}
+
+/* As sd-daemon(3) has it: the journal takes the number for a priority, and has a clock itself. */
+static void write_stream(enum adl_level level, const char *message)
+{
+    char line[LINE_ROOM];
+    size_t used = (size_t)snprintf(line, 16, "<%d>", adl_journal_priority(level));
+    finish_line(STDERR_FILENO, line, used, message);
+}
+
+static bool write_journal(const struct adl_logger *logger, enum adl_level level,
+                          const char *message)
+{
+    char line[LINE_ROOM];
+    adl_log_escape(message, line, sizeof(line));
+    const struct adl_journal_entry entry = {.level = level,
+                                            .message = line,
+                                            .mount = logger->mount,
+                                            .source = logger->source};
+    int r = logger->journal < 0 ? -EBADF
+                                : adl_journal_send(logger->journal, logger->journal_path, &entry);
+    return r == 0 || r == -EAGAIN; /* a journal without room has none in any other way either */
+}
+
 static void write_syslog(enum adl_level level, const char *message)
 {
     char line[LINE_ROOM];
     adl_log_escape(message, line, sizeof(line));
-    syslog(syslog_levels[level], "%s", line);
+    syslog(adl_journal_priority(level), "%s", line);
 }
 
 static void write_message(void *ctx, enum adl_level level, const char *message)
@@ -87,10 +115,16 @@ static void write_message(void *ctx, enum adl_level level, const char *message)
     bool detached = atomic_load_explicit(&logger->detached, memory_order_acquire);
     if (file)
         write_line(logger->file, level, message);
-    if (!detached && (!file || level == ADL_ERROR))
+    if (file && (detached || level != ADL_ERROR))
+        return;
+    if (!detached && !logger->stream)
         write_line(STDERR_FILENO, level, message);
-    if (detached && !file)
+    else if (write_journal(logger, level, message))
+        return;
+    else if (detached)
         write_syslog(level, message);
+    else
+        write_stream(level, message);
 }
 
 int adl_logger_open(struct adl_logger *logger, enum adl_level level, const char *file)
@@ -102,6 +136,10 @@ int adl_logger_open(struct adl_logger *logger, enum adl_level level, const char 
             return -errno;
     }
     logger->file = fd;
+    logger->mount = logger->source = NULL;
+    logger->journal_path = ADL_JOURNAL_SOCKET;
+    logger->stream = adl_journal_stream(STDERR_FILENO);
+    logger->journal = file ? -1 : adl_journal_open(logger->journal_path);
     atomic_init(&logger->detached, false);
     logger->log = (struct adl_log){.level = level, .write = write_message, .ctx = logger};
     return 0;
@@ -116,6 +154,8 @@ void adl_logger_detach(struct adl_logger *logger)
 
 void adl_logger_close(struct adl_logger *logger)
 {
+    if (logger->journal >= 0)
+        close(logger->journal);
     if (logger->file >= 0)
         close(logger->file);
     else if (atomic_load(&logger->detached))

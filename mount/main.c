@@ -1,9 +1,11 @@
 #include "cleanup.h"
 #include "commands.h"
+#include "helper.h"
 #include "options.h"
 #include "secret.h"
 #include "spell.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,26 +16,21 @@ static const struct adl_command *const commands[] = {&adl_mount_command, &adl_um
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
+/* One screen of 24 lines: room for 14 commands. */
 static void print_help(void)
 {
     fputs("adlfs mounts a list of URLs as a directory. A file costs nothing until it is\n"
           "read; what is read is fetched in parallel ranges, kept, and never fetched again.\n"
           "\n"
-          "  adlfs COMMAND [OPTION]... ARGUMENT...\n"
+          "  $ adlfs mount urls.txt /mnt/remote    urls.txt has one URL a line\n"
+          "  $ ls -l /mnt/remote\n"
+          "  $ adlfs umount /mnt/remote\n"
           "\n",
           stdout);
     for (size_t i = 0; i < N_COMMANDS; i++)
         printf("  %-8s %s\n", commands[i]->name, commands[i]->summary);
     fputs("\n"
-          "  adlfs COMMAND --help   a command's options\n"
-          "  adlfs --version        what this is\n"
-          "\n"
-          "Try it:\n"
-          "  adlfs mount urls.txt /mnt/remote      urls.txt has one URL a line\n"
-          "  ls -l /mnt/remote\n"
-          "  adlfs umount /mnt/remote\n"
-          "\n"
-          "The exit status is 0 for done, 1 for failed, 2 for wrong usage.\n",
+          "'adlfs COMMAND --help' tells a command's options, 'man adlfs' all there is.\n",
           stdout);
 }
 
@@ -50,6 +47,22 @@ static int usage_error(const struct adl_command *command)
     return ADL_EXIT_USAGE;
 }
 
+/* Runs the command with what was parsed, or tells what is wrong with the operands. */
+static int run_parsed(const struct adl_command *command, const struct adl_options *options)
+{
+    if (options->help) {
+        print_command_help(command);
+        return ADL_EXIT_DONE;
+    }
+    if (options->n_operands >= command->min_operands &&
+        options->n_operands <= command->max_operands)
+        return command->run(options);
+    fprintf(stderr, "adlfs %s: too %s arguments: adlfs %s %s\n", command->name,
+            options->n_operands < command->min_operands ? "few" : "many", command->name,
+            command->synopsis);
+    return usage_error(command);
+}
+
 static int run_command(const struct adl_command *command, int argc, const char *const *argv)
 {
     struct adl_options options;
@@ -59,20 +72,37 @@ static int run_command(const struct adl_command *command, int argc, const char *
     if (adl_options_parse(&options, command->user, argc, argv, why, sizeof(why)) < 0) {
         fprintf(stderr, "adlfs %s: %s\n", command->name, why);
         status = usage_error(command);
-    } else if (options.help) {
-        print_command_help(command);
-        status = ADL_EXIT_DONE;
-    } else if (options.n_operands < command->min_operands ||
-               options.n_operands > command->max_operands) {
-        fprintf(stderr, "adlfs %s: too %s arguments: adlfs %s %s\n", command->name,
-                options.n_operands < command->min_operands ? "few" : "many", command->name,
-                command->synopsis);
-        status = usage_error(command);
     } else {
-        status = command->run(&options);
+        status = run_parsed(command, &options);
     }
     adl_options_free(&options);
     return status;
+}
+
+/* Called by mount(8): what it says becomes `adlfs mount`. */
+static int run_helper(int argc, const char *const *argv)
+{
+    const struct adl_command *command = &adl_mount_command;
+    struct adl_helper helper;
+    struct adl_options options;
+    adl_options_init(&options, command->user);
+    char why[256];
+    int r = adl_helper_parse(&helper, argc, argv, why, sizeof(why));
+    options.from_mount = true;
+    options.sloppy = helper.sloppy;
+    if (r == 0)
+        r = adl_options_parse(&options, command->user, (int)helper.count, helper.argv, why,
+                              sizeof(why));
+    if (r == -ENOMEM)
+        snprintf(why, sizeof(why), "%s", strerror(ENOMEM));
+    int status = ADL_EXIT_USAGE;
+    if (r < 0)
+        fprintf(stderr, "mount.adlfs: %s\n", why);
+    else
+        status = helper.fake ? ADL_EXIT_DONE : run_parsed(command, &options);
+    adl_options_free(&options);
+    adl_helper_free(&helper);
+    return adl_helper_status(status);
 }
 
 static const struct adl_command *find_command(const char *name)
@@ -150,14 +180,17 @@ int main(int argc, char **argv)
         fputs("adlfs: out of memory\n", stderr);
         return ADL_EXIT_FAILED;
     }
+    const struct adl_command *command = argc > 1 ? find_command(argv[1]) : NULL;
+    if (adl_helper_called(argc, (const char *const *)argv, command != NULL))
+        return flush_output(run_helper(argc, (const char *const *)argv));
     if (argc < 2) {
-        fputs("adlfs: no command given\n", stderr);
+        fputs("adlfs: no command given; 'adlfs mount urls.txt DIRECTORY' mounts a list of URLs\n",
+              stderr);
         return usage_error(NULL);
     }
     int status = run_help(argc, argv);
     if (status >= 0)
         return flush_output(status);
-    const struct adl_command *command = find_command(argv[1]);
     if (!command)
         return unknown_command(argv[1]);
     return flush_output(run_command(command, argc - 2, (const char *const *)argv + 2));

@@ -135,7 +135,9 @@ int adl_mountpoint_prepare(const char *path, char **out)
     cleanup_free char *resolved = NULL;
     int r = adl_mountpoint_resolve(path, &resolved);
     if (!resolved) {
-        fprintf(stderr, "adlfs: %s: %s\n", path, strerror(-r));
+        fprintf(stderr, "adlfs: cannot mount on %s: %s\n", path, strerror(-r));
+        if (r == -ENOENT)
+            fprintf(stderr, "  'mkdir -p %s' makes the directory\n", path);
         return r;
     }
     r = clear_dead(resolved);
@@ -148,7 +150,7 @@ int adl_mountpoint_prepare(const char *path, char **out)
     struct stat st;
     r = stat(resolved, &st) < 0 ? -errno : S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
     if (r < 0) {
-        fprintf(stderr, "adlfs: %s: %s\n", path, strerror(-r));
+        fprintf(stderr, "adlfs: cannot mount on %s: %s\n", path, strerror(-r));
         return r;
     }
     *out = steal_pointer(resolved);

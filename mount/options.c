@@ -20,6 +20,7 @@ enum kind {
     TEXT,    /* const char *; not empty */
     PATH,    /* const char *; made absolute, since the daemon leaves its directory */
     SIZE,    /* uint32_t bytes, a power of two; K, M, G are powers of 1024 */
+    BYTES,   /* int64_t bytes; likewise, and T */
     SECONDS, /* int64_t; s, m, h, d are understood */
     NUMBER,  /* unsigned */
     CHOICE,  /* int: one of the row's words */
@@ -38,7 +39,7 @@ struct option {
     const char *help;         /* at most 46 columns, with the default that help adds in brackets */
     const struct word *words; /* named values, ended by a NULL name; NULL for none */
     size_t offset;            /* of the field in struct adl_options */
-    int64_t min, max;         /* SIZE, SECONDS, NUMBER */
+    int64_t min, max;         /* SIZE, BYTES, SECONDS, NUMBER */
     enum kind kind;
     unsigned users; /* enum adl_option_user, or'ed */
     char letter;    /* 0: none */
@@ -72,6 +73,10 @@ static const struct option table[] = {
      NULL, AT(settings.cache_dir), 0, 0, PATH, ADL_FOR_MOUNT | ADL_FOR_VERIFY, 0},
     {"allocate", "sparse|full", "how cache files take disk space",
      allocate_words, AT(settings.allocate), 0, 0, CHOICE, ADL_FOR_MOUNT, 0},
+    {"cache-max", "SIZE", "what the cache may take of the disk [no limit]",
+     NULL, AT(settings.cache_max), 1 << 20, INT64_MAX, BYTES, ADL_FOR_MOUNT, 0},
+    {"cache-reserve", "SIZE", "what it leaves free there [nothing]",
+     NULL, AT(settings.cache_reserve), 1 << 20, INT64_MAX, BYTES, ADL_FOR_MOUNT, 0},
     {"block-size", "SIZE", "unit of the cache, a power of two",
      NULL, AT(settings.block_size), 4096, 16 << 20, SIZE, ADL_FOR_MOUNT, 0},
     {"revalidate", "SECONDS|never|always", "how long to trust what an origin said",
@@ -127,15 +132,15 @@ static const struct option table[] = {
 /* What fstab(5) and mount(8) say to every file system. They are mount(8)'s own business, or what a
  * mount of ours is anyway (read-only, no devices, no set-user-ID, no access times). */
 static const char *const standard_words[] = {
-    "defaults",   "ro",          "auto",          "noauto",  "user",    "nouser",   "users",
-    "owner",      "group",       "nofail",        "_netdev", "suid",    "nosuid",   "dev",
-    "nodev",      "noexec",      "async",         "sync",    "atime",   "noatime",  "diratime",
-    "nodiratime", "relatime",    "norelatime",    "silent",  "loud",    "lazytime", "nolazytime",
-    "comment",    "strictatime", "nostrictatime", "helper",  "uhelper", NULL};
+    "defaults",   "ro",          "auto",          "noauto",  "user",    "nouser",      "users",
+    "owner",      "group",       "nofail",        "_netdev", "suid",    "nosuid",      "dev",
+    "nodev",      "noexec",      "async",         "sync",    "atime",   "noatime",     "diratime",
+    "nodiratime", "relatime",    "norelatime",    "silent",  "loud",    "lazytime",    "nolazytime",
+    "comment",    "strictatime", "nostrictatime", "helper",  "uhelper", "nosymfollow", NULL};
 
 static bool standard_word(const char *name)
 {
-    if (strncmp(name, "x-", 2) == 0)
+    if (strncasecmp(name, "x-", 2) == 0)
         return true;
     for (const char *const *word = standard_words; *word; word++)
         if (strcmp(name, *word) == 0)
@@ -231,14 +236,14 @@ static bool scan_number(const char *text, const struct word *units, int64_t *out
 static int parse_number(const struct parse *parse, const struct option *option, const char *value,
                         int64_t *out)
 {
-    static const struct word bytes[] = {{"k", 1 << 10}, {"m", 1 << 20}, {"g", 1 << 30}, {NULL, 0}};
+    static const struct word bytes[] = {
+        {"k", 1 << 10}, {"m", 1 << 20}, {"g", 1 << 30}, {"t", INT64_C(1) << 40}, {NULL, 0}};
     static const struct word times[] = {{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}, {NULL, 0}};
-    const struct word *units = option->kind == SIZE      ? bytes
-                               : option->kind == SECONDS ? times
-                                                         : NULL;
+    bool sized = option->kind == SIZE || option->kind == BYTES;
+    const struct word *units = sized ? bytes : option->kind == SECONDS ? times : NULL;
     if (!scan_number(value, units, out))
         return wrong(parse, "%s%s: '%s' is not a %s", dashes(parse), option->name, value,
-                     option->kind == SIZE      ? "size like 64K or 1M"
+                     sized                     ? "size like 64K or 1M"
                      : option->kind == SECONDS ? "time like 30 (seconds) or 5m"
                                                : "number");
     if (*out < option->min || *out > option->max)
@@ -323,6 +328,7 @@ static int set_number(const struct parse *parse, const struct option *option, co
     case SIZE:
         *(uint32_t *)field = (uint32_t)number;
         break;
+    case BYTES:
     case SECONDS:
         *(int64_t *)field = number;
         break;
@@ -411,9 +417,14 @@ static int parse_item(const struct parse *parse, const char *item)
     cleanup_free char *name = strndup(item, length);
     if (!name)
         return -ENOMEM;
+    if (strcmp(name, "remount") == 0)
+        return wrong(parse, "it cannot be mounted again with other options: "
+                            "unmount it first, then mount it");
+    if (strcmp(name, "rw") == 0 && parse->options->from_mount)
+        return 0; /* mount(8) says so when nobody said anything */
     if (strcmp(name, "rw") == 0)
         return wrong(parse, "a mount of URLs is read-only: give 'ro' in place of 'rw'");
-    return standard_word(name) ? 0 : unknown_option(parse, item, length);
+    return standard_word(name) || parse->options->sloppy ? 0 : unknown_option(parse, item, length);
 }
 
 /* The list of -o, taken apart at its commas. */

@@ -33,7 +33,9 @@ struct adl_options {
     bool json;                                      /* probe, verify */
     bool netrc;                                     /* mount, probe: settings.netrc is ~/.netrc */
     bool help;
-    const char **headers; /* owned: "Name: value" each; settings.headers is the same */
+    bool from_mount, sloppy; /* set before parsing: mount(8) speaks; it is not to be told of words
+                              * that nobody knows */
+    const char **headers;    /* owned: "Name: value" each; settings.headers is the same */
     size_t n_headers;
     const char **operands; /* owned */
     size_t n_operands;

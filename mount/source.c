@@ -78,7 +78,13 @@ int adl_source_read(struct adl_source *source, const char *text, bool keep_going
     *out = (struct adl_manifest){0};
     int errors = read_manifest(source, text, out);
     if (errors < 0) {
-        fprintf(stderr, "adlfs: %s: %s\n", source->name, strerror(-errors));
+        const char *colon = strstr(text, "://");
+        if (colon) /* of the rest parts may be secret */
+            fprintf(stderr, "adlfs: only http:// and https:// can be mounted, not %.*s://\n",
+                    (int)(colon - text), text);
+        else
+            fprintf(stderr, "adlfs: cannot read the list %s: %s\n", source->name,
+                    strerror(-errors));
         return errors;
     }
     if (errors > 0 && !keep_going) {

@@ -109,14 +109,25 @@ static int open_named(struct adl_copy *copy, const struct adl_head *want, bool r
     return adl_store_allocate(copy->store, copy->data, want->size);
 }
 
+/* A full disk is told where space is reserved, and memory is short for a private copy just as well;
+ * anything else may hit the files' names alone. */
+static bool final_error(const struct adl_store *store, int error)
+{
+    return error == -ENOMEM || (error == -ENOSPC && store->allocate == ADL_ALLOCATE_FULL);
+}
+
 static int open_private(struct adl_copy *copy, const struct adl_head *want)
 {
     struct adl_head head = fresh_head(copy, want);
-    int r = adl_store_private_data(copy->store, &copy->data);
+    cleanup_fd int data = -1;
+    int r = adl_store_private_data(copy->store, &data);
     if (r == 0 && want->size >= 0)
-        r = adl_store_allocate(copy->store, copy->data, want->size);
+        r = adl_store_allocate(copy->store, data, want->size);
+    if (r < 0 && (!copy->store->overflow || final_error(copy->store, r)))
+        return r;
     if (r == 0)
-        r = adl_sidecar_new(copy->store, &head, -1, &copy->sidecar);
+        copy->data = steal_fd(&data);
+    r = adl_sidecar_new(copy->store, &head, -1, &copy->sidecar);
     set_size(copy, want->size);
     return r;
 }
@@ -132,13 +143,6 @@ static void tell_private(const struct adl_store *store, const struct adl_head *w
                 strerrordesc_np(-error));
 }
 
-/* A full disk is told where space is reserved, and memory is short for a private copy just as well;
- * anything else may hit the files' names alone. */
-static bool final_error(const struct adl_store *store, int error)
-{
-    return error == -ENOMEM || (error == -ENOSPC && store->allocate == ADL_ALLOCATE_FULL);
-}
-
 static int open_somehow(struct adl_copy *copy, const struct adl_head *want, bool resume)
 {
     if (want->size >= 0) {
@@ -146,6 +150,7 @@ static int open_somehow(struct adl_copy *copy, const struct adl_head *want, bool
         if (r == 0 || copy->named || final_error(copy->store, r))
             return r;
         tell_private(copy->store, want, r);
+        copy->homeless = r != -EWOULDBLOCK;
     }
     return open_private(copy, want);
 }
@@ -162,6 +167,7 @@ int adl_copy_open(struct adl_store *store, const struct adl_head *want, bool res
     copy->store = store;
     copy->data = -1;
     copy->block_size = block_size;
+    adl_spill_init(&copy->spill);
     set_size(copy, -1);
     int r = open_somehow(copy, want, resume);
     if (r < 0) {
@@ -207,7 +213,10 @@ void adl_copy_close(struct adl_copy *copy)
     adl_sidecar_close(copy->sidecar, copy->data);
     if (copy->data >= 0)
         close(copy->data);
+    if (copy->store->overflow)
+        adl_overflow_drop(copy->store->overflow, &copy->spill);
     adl_extents_free(&copy->partial);
+    adl_extents_free(&copy->unreadable);
     free(copy);
 }
 
@@ -220,10 +229,49 @@ void adl_copy_unlink(struct adl_copy *copy)
     copy->named = false;
 }
 
+/* Files for a copy that had to do without. The order is that of make_new(). */
+static int settle_down(struct adl_copy *copy, int map)
+{
+    const struct adl_key *key = &copy->sidecar->head.key;
+    cleanup_fd int data = -1;
+    if (ftruncate(map, 0) < 0)
+        return -errno;
+    int r = copy->data < 0 ? adl_store_new_data(copy->store, key, &data)
+                           : adl_store_name_data(copy->store, key, copy->data);
+    if (r == 0 && data >= 0)
+        r = adl_store_allocate(copy->store, data, copy->size);
+    if (r == 0)
+        r = adl_sidecar_attach(copy->sidecar, map);
+    if (r < 0) {
+        adl_store_remove(copy->store, key);
+        return r;
+    }
+    if (data >= 0)
+        copy->data = steal_fd(&data);
+    return 0;
+}
+
+void adl_copy_make_home(struct adl_copy *copy)
+{
+    cleanup_fd int map = -1;
+    int r = adl_store_lock(copy->store, &copy->sidecar->head.key, &map);
+    if (r == 0)
+        r = settle_down(copy, map);
+    if (r == 0)
+        steal_fd(&map);
+    copy->named = r == 0;
+    /* Whoever has the lock keeps it; a file that lost its name does not get one again. */
+    copy->homeless = r < 0 && r != -EWOULDBLOCK && r != -ENOENT;
+    if (copy->homeless)
+        adl_overflow_failed(copy->store->overflow, r);
+}
+
 /* Gives the data file its name. The old copy's sidecar goes first, as in make_new(). */
 static int name_data(const struct adl_copy *copy, const struct adl_key *key, int *map)
 {
     cleanup_fd int locked = -1;
+    if (copy->data < 0)
+        return -ENOSPC;
     int r = adl_store_lock(copy->store, key, &locked);
     if (r < 0)
         return r;
@@ -238,20 +286,31 @@ static int name_data(const struct adl_copy *copy, const struct adl_key *key, int
     return 0;
 }
 
-/* The checksum of each block of the data file, which is whole. The caller frees *out. */
-static int sum_up(const struct adl_copy *copy, const struct adl_head *head, uint64_t **out)
+/* The block's bytes, of which none are missing. */
+static void block_range(const struct adl_head *head, uint64_t block, int64_t *first, int64_t *end)
 {
-    uint64_t blocks = adl_head_blocks(head);
+    *first = (int64_t)(block * head->block_size);
+    *end = head->size - *first < head->block_size ? head->size : *first + head->block_size;
+}
+
+/* The checksum of each block that is whole in the data file, where *here says so. A block that
+ * cannot be read back is not. */
+static int sum_up(struct adl_copy *copy, const struct adl_head *head, uint64_t *sums, bool *here)
+{
+    int64_t first, end;
     cleanup_free unsigned char *buffer = malloc(head->block_size);
-    cleanup_free uint64_t *sums = reallocarray(NULL, blocks + 1, sizeof(*sums));
-    if (!buffer || !sums)
+    if (!buffer)
         return -ENOMEM;
-    for (uint64_t block = 0; block < blocks; block++) {
-        int r = adl_block_sum(copy->data, head, block, buffer, &sums[block]);
-        if (r < 0)
+    for (uint64_t block = 0; block < adl_head_blocks(head); block++) {
+        block_range(head, block, &first, &end);
+        here[block] = adl_extents_cover(&copy->partial, first, end);
+        int r = here[block] ? adl_block_sum(copy->data, head, block, buffer, &sums[block]) : 0;
+        if (r < 0 && !copy->store->overflow)
             return r;
+        if (r < 0 && (r = adl_extents_add(&copy->unreadable, first, end)) < 0)
+            return r;
+        here[block] = here[block] && !adl_extents_cover(&copy->unreadable, first, end);
     }
-    *out = steal_pointer(sums);
     return 0;
 }
 
@@ -260,40 +319,63 @@ static int make_finished(struct adl_copy *copy, const struct adl_head *head,
                          struct adl_sidecar **out)
 {
     cleanup_fd int map = -1;
-    int named = name_data(copy, &head->key, &map);
-    if (named < 0)
-        tell_private(copy->store, head, named);
-    int r = adl_sidecar_new(copy->store, head, map, out);
-    if (r < 0) {
-        if (named == 0)
+    int r = name_data(copy, &head->key, &map);
+    if (r == 0) {
+        r = adl_sidecar_new(copy->store, head, map, out);
+        if (r < 0)
             adl_store_remove(copy->store, &head->key);
-        return r;
     }
-    steal_fd(&map);
-    copy->named = named == 0;
+    copy->named = r == 0;
+    if (r == 0) {
+        steal_fd(&map);
+        return 0;
+    }
+    tell_private(copy->store, head, r);
+    copy->homeless = copy->data < 0;
+    return adl_sidecar_new(copy->store, head, -1, out);
+}
+
+/* What was found by sum_up() becomes blocks; parts of others stay parts. */
+static int settle_blocks(struct adl_copy *copy, struct adl_sidecar *sidecar, const uint64_t *sums,
+                         const bool *here)
+{
+    int64_t first, end;
+    for (uint64_t block = 0; block < sidecar->blocks; block++) {
+        block_range(&sidecar->head, block, &first, &end);
+        if (here[block])
+            adl_sidecar_set(sidecar, block, sums[block]);
+        int r = here[block] || adl_extents_cover(&copy->unreadable, first, end)
+                    ? adl_extents_remove(&copy->partial, first, end)
+                    : 0;
+        if (r < 0)
+            return r;
+    }
     return 0;
 }
 
 int adl_copy_finish(struct adl_copy *copy, const struct adl_head *want)
 {
-    if (copy->size >= 0 || want->size < 0 || !adl_extents_cover(&copy->partial, 0, want->size))
+    bool whole = want->size >= 0 && adl_extents_cover(&copy->partial, 0, want->size);
+    if (copy->size >= 0 || want->size < 0 || (!whole && !copy->spill.lost))
         return -EINVAL;
-    if (ftruncate(copy->data, want->size) < 0)
+    if (copy->data >= 0 && ftruncate(copy->data, want->size) < 0)
         return -errno;
     struct adl_head head = fresh_head(copy, want);
-    cleanup_free uint64_t *sums = NULL;
+    size_t blocks = (size_t)adl_head_blocks(&head);
+    cleanup_free uint64_t *sums = calloc(blocks + 1, sizeof(*sums));
+    cleanup_free bool *here = calloc(blocks + 1, sizeof(*here));
     struct adl_sidecar *sidecar;
-    int r = sum_up(copy, &head, &sums);
+    if (!sums || !here)
+        return -ENOMEM;
+    int r = sum_up(copy, &head, sums, here);
     if (r < 0)
         return r;
     r = make_finished(copy, &head, &sidecar);
     if (r < 0)
         return r;
-    for (uint64_t block = 0; block < sidecar->blocks; block++)
-        adl_sidecar_set(sidecar, block, sums[block]);
+    settle_blocks(copy, sidecar, sums, here); /* without memory a block may be told of twice */
     adl_sidecar_close(copy->sidecar, -1);
     copy->sidecar = sidecar;
-    adl_extents_free(&copy->partial);
     set_size(copy, want->size); /* from here on other threads look at the sidecar */
     return 0;
 }

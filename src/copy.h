@@ -13,6 +13,7 @@
 #define ADL_COPY_H
 
 #include "extents.h"
+#include "overflow.h"
 #include "sidecar.h"
 #include "store.h"
 
@@ -20,13 +21,17 @@
 #include <xxhash.h>
 
 struct adl_copy {
-    struct adl_store *store;     /* not owned */
-    struct adl_sidecar *sidecar; /* owned; its size is 0 blocks while the size is unknown */
-    struct adl_extents partial;  /* bytes that are here of blocks that are not. Loop */
-    int data;                    /* owned: the data file, open for reading and writing */
+    struct adl_store *store;       /* not owned */
+    struct adl_sidecar *sidecar;   /* owned; its size is 0 blocks while the size is unknown */
+    struct adl_extents partial;    /* bytes that are here of blocks that are not. Loop */
+    struct adl_spill spill;        /* owned: bytes that are here, but not on the disk. Loop */
+    struct adl_extents unreadable; /* what the disk did not give back: not written again. Loop */
+    _Atomic int data; /* owned: the data file, open for reading and writing; -1: the disk gave none,
+                         and nothing is trusted. Set once */
     _Atomic int64_t size; /* bytes; -1 while unknown (then only `partial` is used); set last */
     uint32_t block_size;
-    bool named; /* has files in the store and their lock; else unlinked, private */
+    bool named;    /* has files in the store and their lock; else unlinked, private */
+    bool homeless; /* ... for want of the disk: adl_copy_settle() tries again */
 };
 
 /* Running checksum of one transfer, so that a block that one transfer brings whole is not read
@@ -48,8 +53,9 @@ void adl_run_free(struct adl_run *run);
  *
  * When another process (or another open copy) holds the lock, or want->size is -1, or the store
  * cannot be written to, the copy is private: an unlinked file in the store, with everything missing
- * (named = false; the reason is logged when it is not the unknown size). ADL_ALLOCATE_FULL reserves
- * the space: -ENOSPC. 0 or -errno (also when no private file can be made). Loop. */
+ * (named = false; the reason is logged when it is not the unknown size). Where that cannot be made
+ * either and the store has an overflow, the copy has no data file, and all that it gets goes there.
+ * ADL_ALLOCATE_FULL reserves the space: -ENOSPC. 0 or -errno. Loop. */
 int adl_copy_open(struct adl_store *store, const struct adl_head *want, bool resume,
                   struct adl_copy **out);
 
@@ -66,21 +72,24 @@ void adl_copy_unlink(struct adl_copy *copy);
 /* Writes bytes that arrived, sets the blocks that they complete. [offset, offset + length) lies
  * within the size where it is known, else -EINVAL. Bytes that are here already are not written
  * again, be their block complete, claimed or partial: what a reader was shown stays. `run` is the
- * transfer's, may be NULL. 0; -errno of pwrite(2) (then none of these bytes count); -ENOMEM or
- * -errno of reading a block back (then some may). Loop. */
+ * transfer's, may be NULL. What the disk does not take goes to the store's overflow. 0; -ENOMEM,
+ * then some of these bytes may count. Without an overflow also -errno of pwrite(2) (then none of
+ * these bytes count), or of reading a block back (then some may). Loop. */
 int adl_copy_write(struct adl_copy *copy, struct adl_run *run, const void *bytes, size_t length,
                    int64_t offset);
 
 /* The size is known now: an unknown-size copy whose stream has ended. All of [0, size) must have
- * been written, else -EINVAL. Becomes a named copy saying `want` (of the block size that it has) if
- * it can; the reason why not is logged. Reads the whole file back for its checksums. On an error it
- * stays what it was: a copy of unknown size. 0 or -errno. Loop. */
+ * been written, else -EINVAL; what the disk did not take of it is missing. Becomes a named copy
+ * saying `want` (of the block size that it has) if it can; the reason why not is logged. Reads the
+ * whole file back for its checksums. On an error it stays what it was: a copy of unknown size. 0 or
+ * -errno. Loop. */
 int adl_copy_finish(struct adl_copy *copy, const struct adl_head *want);
 
-/* Whether every byte of [first, end) is here (trusted, or in a partial block). Loop. */
+/* Whether every byte of [first, end) is here (trusted, in a partial block or the overflow). Loop.
+ */
 bool adl_copy_covers(const struct adl_copy *copy, int64_t first, int64_t end);
 
-/* The first byte range within [first, end) that is not here (neither claimed nor partial): sets
+/* The first byte range within [first, end) that is not here (nor claimed): sets
  * *from and *to. False where all is here. The range ends where the next byte is here. Loop. */
 bool adl_copy_missing(const struct adl_copy *copy, int64_t first, int64_t end, int64_t *from,
                       int64_t *to);
@@ -100,7 +109,28 @@ void adl_copy_verified(struct adl_copy *copy, uint64_t block, bool right);
 bool adl_copy_complete(const struct adl_copy *copy);
 bool adl_copy_trusted(const struct adl_copy *copy);
 
-/* Bytes that are here, claimed and partial. Loop. */
+/* Bytes that are here, or claimed. Loop. */
 int64_t adl_copy_bytes(const struct adl_copy *copy);
+
+/* Whether any bytes are here or were: with an overflow they may have gone again. Loop. */
+bool adl_copy_touched(const struct adl_copy *copy);
+
+/* --- what the disk does not do: copy_spill.c */
+
+/* Where the bytes [first, end), which are here, can be read: in the data file, or laid together on
+ * the overflow's tray. Good until the next call. 0, -ENOMEM, or -errno of reading. Loop. */
+int adl_copy_place(struct adl_copy *copy, int64_t first, int64_t end, int *fd, int64_t *at);
+
+/* Reads them. Loop. */
+int adl_copy_read(const struct adl_copy *copy, void *buffer, size_t length, int64_t first);
+
+/* Something of [first, end) could not be read from the data file: blocks of it that cannot be, or
+ * are not what they were, are missing from now on, and what comes in their place is not written to
+ * those places of the disk again. Loop. */
+void adl_copy_unreadable(struct adl_copy *copy, int64_t first, int64_t end);
+
+/* The disk is to be tried again: makes the files that the copy could not have, and writes what is
+ * in the overflow, about *budget bytes at most, which are taken from it. Loop. */
+void adl_copy_settle(struct adl_copy *copy, int64_t *budget);
 
 #endif

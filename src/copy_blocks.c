@@ -10,24 +10,6 @@
 
 #include <errno.h>
 
-/* The block that holds byte `at`. */
-static uint64_t block_at(const struct adl_copy *copy, int64_t at)
-{
-    return (uint64_t)at / copy->block_size;
-}
-
-static int64_t block_first(const struct adl_copy *copy, uint64_t block)
-{
-    return (int64_t)(block * copy->block_size);
-}
-
-/* The end of a block that begins below the size; the last one's is the size. */
-static int64_t block_end(const struct adl_copy *copy, uint64_t block)
-{
-    int64_t first = block_first(copy, block), left = copy->size - first;
-    return left < copy->block_size ? copy->size : first + copy->block_size;
-}
-
 int adl_block_sum(int data, const struct adl_head *head, uint64_t block, void *buffer,
                   uint64_t *sum)
 {
@@ -67,7 +49,7 @@ static void run_feed(struct adl_run *run, bool at_block, const void *bytes, int6
 static int sum_of_written(const struct adl_copy *copy, const struct adl_run *run, uint64_t block,
                           uint64_t *sum)
 {
-    if (run && run->valid && run->next == block_end(copy, block)) {
+    if (run && run->valid && run->next == adl_block_end(copy, block)) {
         *sum = XXH3_64bits_digest(run->state);
         return 0;
     }
@@ -82,8 +64,8 @@ static int sum_of_written(const struct adl_copy *copy, const struct adl_run *run
 static int count_part(struct adl_copy *copy, struct adl_run *run, const void *bytes, int64_t first,
                       int64_t end)
 {
-    uint64_t block = block_at(copy, first);
-    int64_t begin = block_first(copy, block), limit = block_end(copy, block);
+    uint64_t block = adl_block_at(copy, first);
+    int64_t begin = adl_block_first(copy, block), limit = adl_block_end(copy, block);
     int r = adl_extents_add(&copy->partial, first, end);
     if (r < 0)
         return r;
@@ -96,6 +78,8 @@ static int count_part(struct adl_copy *copy, struct adl_run *run, const void *by
     int removed = adl_extents_remove(&copy->partial, begin, limit);
     if (r == 0)
         adl_sidecar_set(copy->sidecar, block, sum);
+    else if (r != -ENOMEM && copy->store->overflow)
+        adl_extents_add(&copy->unreadable, begin, limit);
     return r < 0 ? r : removed;
 }
 
@@ -106,10 +90,10 @@ static int count_written(struct adl_copy *copy, struct adl_run *run, const unsig
     if (copy->size < 0)
         return adl_extents_add(&copy->partial, first, end);
     for (int64_t at = first, next; at < end; at = next) {
-        uint64_t block = block_at(copy, at);
-        next = block_end(copy, block) < end ? block_end(copy, block) : end;
+        uint64_t block = adl_block_at(copy, at);
+        next = adl_block_end(copy, block) < end ? adl_block_end(copy, block) : end;
         int r = 0;
-        if (at == block_first(copy, block) && next == block_end(copy, block))
+        if (at == adl_block_first(copy, block) && next == adl_block_end(copy, block))
             adl_sidecar_set(copy->sidecar, block,
                             XXH3_64bits(bytes + (at - first), (size_t)(next - at)));
         else
@@ -120,27 +104,84 @@ static int count_written(struct adl_copy *copy, struct adl_run *run, const unsig
     return 0;
 }
 
-int adl_copy_write(struct adl_copy *copy, struct adl_run *run, const void *bytes, size_t length,
-                   int64_t offset)
+/* Counts what is missing of [first, end), all of which was just written where it is. */
+static int count_all(struct adl_copy *copy, struct adl_run *run, const unsigned char *bytes,
+                     int64_t first, int64_t end)
 {
-    const unsigned char *from = bytes;
-    int64_t limit = copy->size >= 0 ? copy->size : INT64_MAX, first, end;
-    if (offset < 0 || offset > limit || length > (uint64_t)(limit - offset))
-        return -EINVAL;
-    int64_t last = offset + (int64_t)length;
-    /* All is written before anything counts, so that an error half-way leaves nothing counted. What
-     * is missing does not change in between. */
-    for (int64_t at = offset; adl_copy_missing(copy, at, last, &first, &end); at = end) {
-        int r = adl_io_write(copy->data, from + (first - offset), (size_t)(end - first), first);
-        if (r < 0)
-            return r;
-    }
-    for (int64_t at = offset; adl_copy_missing(copy, at, last, &first, &end); at = end) {
-        int r = count_written(copy, run, from + (first - offset), first, end);
+    int64_t from, to;
+    for (int64_t at = first; adl_copy_missing(copy, at, end, &from, &to); at = to) {
+        int r = count_written(copy, run, bytes + (from - first), from, to);
         if (r < 0)
             return r;
     }
     return 0;
+}
+
+/* Whether the disk is to be asked to take [first, end). */
+static bool disk_takes(const struct adl_copy *copy, int64_t first, int64_t end)
+{
+    const struct adl_extent *bad = adl_extents_at(&copy->unreadable, first);
+    return copy->data >= 0 && !(bad && bad->first < end) &&
+           !(copy->store->overflow && adl_overflow_resting(copy->store->overflow));
+}
+
+/* Writes what is missing of [first, end) to the data file. *to is how far that got: all of it, or
+ * less with -errno, or less since it is not to be tried. */
+static int write_missing(const struct adl_copy *copy, const unsigned char *bytes, int64_t first,
+                         int64_t end, int64_t *to)
+{
+    int64_t from, until;
+    int r = 0;
+    *to = first;
+    if (!disk_takes(copy, first, end))
+        return 0;
+    for (; adl_copy_missing(copy, *to, end, &from, &until); *to = until) {
+        r = adl_io_write(copy->data, bytes + (from - first), (size_t)(until - from), from);
+        if (r < 0)
+            return r;
+    }
+    *to = end;
+    if (copy->store->overflow)
+        adl_overflow_well(copy->store->overflow);
+    return 0;
+}
+
+/* What the disk did not take of [first, end) is kept in memory. */
+static int spill_missing(struct adl_copy *copy, const unsigned char *bytes, int64_t first,
+                         int64_t end)
+{
+    int64_t from, to;
+    for (int64_t at = first; adl_copy_missing(copy, at, end, &from, &to); at = to) {
+        int r =
+            adl_overflow_put(copy->store->overflow, &copy->spill, bytes + (from - first), from, to);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int adl_copy_write(struct adl_copy *copy, struct adl_run *run, const void *bytes, size_t length,
+                   int64_t offset)
+{
+    struct adl_overflow *overflow = copy->store->overflow;
+    const unsigned char *from = bytes;
+    int64_t limit = copy->size >= 0 ? copy->size : INT64_MAX, written;
+    if (offset < 0 || offset > limit || length > (uint64_t)(limit - offset))
+        return -EINVAL;
+    int64_t last = offset + (int64_t)length;
+    /* All is written before anything counts, so that an error half-way leaves nothing counted; and
+     * counted before anything is put aside, which may make other bytes missing. */
+    int r = write_missing(copy, from, offset, last, &written);
+    if (r < 0 && overflow)
+        adl_overflow_failed(overflow, r);
+    else if (r < 0)
+        return r;
+    r = count_all(copy, run, from, offset, written);
+    if (r == -ENOMEM || !overflow)
+        return r;
+    if (r < 0) /* a block that cannot be read back */
+        adl_overflow_failed(overflow, r);
+    return spill_missing(copy, from, r < 0 ? offset : written, last);
 }
 
 /* The first byte in [at, end) that is not here; `end` where all is. `blocks` says which blocks are:
@@ -154,11 +195,16 @@ static int64_t skip_present(const struct adl_copy *copy, const struct adl_bitmap
             at = part->end;
             continue;
         }
-        if (copy->size < 0 || at >= copy->size || !adl_bitmap_test(blocks, block_at(copy, at)))
+        const struct adl_cell *cell = adl_spill_at(&copy->spill, at);
+        if (cell && cell->first <= at) {
+            at = cell->end;
+            continue;
+        }
+        if (copy->size < 0 || at >= copy->size || !adl_bitmap_test(blocks, adl_block_at(copy, at)))
             return at;
-        uint64_t limit = end < copy->size ? block_at(copy, end - 1) + 1 : copy->sidecar->blocks;
-        uint64_t next = adl_bitmap_next_clear(blocks, block_at(copy, at), limit);
-        at = next < limit ? block_first(copy, next) : block_end(copy, limit - 1);
+        uint64_t limit = end < copy->size ? adl_block_at(copy, end - 1) + 1 : copy->sidecar->blocks;
+        uint64_t next = adl_bitmap_next_clear(blocks, adl_block_at(copy, at), limit);
+        at = next < limit ? adl_block_first(copy, next) : adl_block_end(copy, limit - 1);
     }
     return end;
 }
@@ -169,14 +215,17 @@ static int64_t skip_missing(const struct adl_copy *copy, int64_t at, int64_t end
     const struct adl_extent *part = adl_extents_at(&copy->partial, at);
     if (part && part->first < end)
         end = part->first < at ? at : part->first;
+    const struct adl_cell *cell = adl_spill_at(&copy->spill, at);
+    if (cell && cell->first < end)
+        end = cell->first < at ? at : cell->first;
     if (copy->size < 0 || at >= copy->size)
         return end;
-    uint64_t from = block_at(copy, at), limit = copy->sidecar->blocks;
-    uint64_t to = end < copy->size ? block_at(copy, end) + 1 : limit;
+    uint64_t from = adl_block_at(copy, at), limit = copy->sidecar->blocks;
+    uint64_t to = end < copy->size ? adl_block_at(copy, end) + 1 : limit;
     uint64_t next = adl_bitmap_next_set(&copy->sidecar->claimed, from, to);
     if (next >= to)
         return end;
-    return block_first(copy, next) < end ? block_first(copy, next) : end;
+    return adl_block_first(copy, next) < end ? adl_block_first(copy, next) : end;
 }
 
 bool adl_copy_covers(const struct adl_copy *copy, int64_t first, int64_t end)
@@ -202,8 +251,8 @@ bool adl_copy_has(const struct adl_copy *copy, int64_t first, int64_t end)
         return true;
     if (first < 0 || end > size)
         return false;
-    return adl_bitmap_all(&copy->sidecar->trusted, block_at(copy, first),
-                          block_at(copy, end - 1) + 1);
+    return adl_bitmap_all(&copy->sidecar->trusted, adl_block_at(copy, first),
+                          adl_block_at(copy, end - 1) + 1);
 }
 
 int adl_copy_verify(const struct adl_copy *copy, uint64_t block, void *buffer)
@@ -246,7 +295,7 @@ bool adl_copy_trusted(const struct adl_copy *copy)
 
 int64_t adl_copy_bytes(const struct adl_copy *copy)
 {
-    int64_t bytes = 0;
+    int64_t bytes = adl_spill_bytes(&copy->spill);
     for (size_t i = 0; i < copy->partial.count; i++)
         bytes += copy->partial.list[i].end - copy->partial.list[i].first;
     if (copy->size < 0)
@@ -254,8 +303,13 @@ int64_t adl_copy_bytes(const struct adl_copy *copy)
     const struct adl_sidecar *sidecar = copy->sidecar;
     uint64_t whole = adl_bitmap_count(&sidecar->claimed), last = sidecar->blocks - 1;
     if (sidecar->blocks > 0 && adl_bitmap_test(&sidecar->claimed, last)) {
-        bytes += block_end(copy, last) - block_first(copy, last);
+        bytes += adl_block_end(copy, last) - adl_block_first(copy, last);
         whole--;
     }
     return bytes + (int64_t)(whole * copy->block_size);
+}
+
+bool adl_copy_touched(const struct adl_copy *copy)
+{
+    return copy->spill.lost || adl_copy_bytes(copy) > 0;
 }

@@ -68,9 +68,27 @@ int adl_edition_open(struct adl_file *file)
     LIST_INSERT_HEAD(&file->editions, edition, link);
     LIST_INSERT_HEAD(&file->engine->editions, edition, all);
     file->edition = edition;
+    if (file->engine->store->allocate == ADL_ALLOCATE_FULL && file->size > 0)
+        adl_evict_wrote(file->engine, file->size);
     adl_file_publish(file);
     adl_edition_complete(edition); /* perhaps since before its checksum was given */
     return 0;
+}
+
+int64_t adl_edition_cached(const struct adl_file *file)
+{
+    struct adl_head want, head;
+    int64_t bytes;
+    if (file->edition)
+        return adl_copy_bytes(file->edition->copy);
+    if (!file->known || file->size <= 0)
+        return 0;
+    adl_file_head(file, &want);
+    if (!resumable(file, &want) ||
+        adl_sidecar_survey(file->engine->store, &want.key, &head, &bytes) < 0 ||
+        !adl_head_same(&head, &want))
+        return 0;
+    return bytes;
 }
 
 struct adl_edition *adl_edition_ref(struct adl_edition *edition)
@@ -96,11 +114,37 @@ static int64_t read_end(const struct adl_copy *copy, const struct adl_call *call
     return copy->size >= 0 && end > copy->size ? copy->size : end;
 }
 
-static void answer(struct adl_copy *copy, struct adl_call *call, int64_t end)
+/* How often a read is tried whose bytes the disk took, and does not give back. */
+#define UNREADABLE_MAX 3
+
+/* Bytes that are here. The disk may not give them back: false, and what cannot be read is not here
+ * any more; the call is still to be answered. */
+static bool answer(struct adl_edition *edition, struct adl_call *call, int64_t end)
 {
+    int fd = -1, error = 0;
+    int64_t at = call->offset;
     size_t length = end > call->offset ? (size_t)(end - call->offset) : 0;
-    call->done.read(call->ctx, 0, copy->data, call->offset, length);
-    free(call);
+    if (length)
+        error = adl_copy_place(edition->copy, call->offset, end, &fd, &at);
+    if (error == 0)
+        error = call->done.read(call->ctx, 0, fd, at, length);
+    if (error == 0 || error == -ENOMEM || ++call->unreadable > UNREADABLE_MAX) {
+        if (error < 0)
+            call->done.read(call->ctx, error == -ENOMEM ? error : -EIO, -1, 0, 0);
+        free(call);
+        return true;
+    }
+    adl_edition_unreadable(edition, call->offset, end, error);
+    return false;
+}
+
+void adl_edition_unreadable(struct adl_edition *edition, int64_t first, int64_t end, int error)
+{
+    adl_copy_unreadable(edition->copy, first, end);
+    adl_engine_flush_soon(edition->file->engine);
+    adl_file_error(edition->file, error,
+                   "cache: bytes %lld to %lld cannot be read: %s: fetching them again",
+                   (long long)first, (long long)end - 1, strerror(-error));
 }
 
 void adl_edition_arrived(struct adl_edition *edition, int64_t first, int64_t end)
@@ -114,7 +158,8 @@ void adl_edition_arrived(struct adl_edition *edition, int64_t first, int64_t end
         int64_t to = read_end(edition->copy, call);
         if (call->offset < end && to > first && adl_copy_covers(edition->copy, call->offset, to)) {
             TAILQ_REMOVE(&file->reads, call, link);
-            answer(edition->copy, call, to);
+            if (!answer(edition, call, to))
+                adl_edition_read(call); /* waits again, at the end */
         }
     }
 }
@@ -124,10 +169,9 @@ void adl_edition_read(struct adl_call *call)
     struct adl_edition *edition = call->handle->edition;
     struct adl_file *file = edition->file;
     int64_t end = read_end(edition->copy, call);
-    if (end <= call->offset || adl_copy_covers(edition->copy, call->offset, end)) {
-        answer(edition->copy, call, end);
-        return;
-    }
+    while (end <= call->offset || adl_copy_covers(edition->copy, call->offset, end))
+        if (answer(edition, call, end))
+            return;
     if (edition != file->edition) {
         adl_call_fail(call, -ESTALE);
         return;

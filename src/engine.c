@@ -159,6 +159,9 @@ static void take(struct adl_engine *engine, struct adl_call *call)
             adl_file_call(file, call);
         return;
     case ADL_CALL_READ:
+        if (call->unreadable)
+            adl_edition_unreadable(call->handle->edition, call->offset, call->offset + call->length,
+                                   -EIO);
         set_window(call);
         adl_edition_read(call);
         return;
@@ -179,6 +182,12 @@ static void take(struct adl_engine *engine, struct adl_call *call)
         break;
     case ADL_CALL_CANCEL:
         cancel(engine, call->ticket);
+        break;
+    case ADL_CALL_EVICT:
+        adl_evict_call(engine, call);
+        return;
+    case ADL_CALL_LOOKED:
+        adl_evict_looked(engine, &call->look);
         break;
     case ADL_CALL_DIGESTED:
         adl_edition_digested(call->edition, call->result);
@@ -237,9 +246,12 @@ static void *loop(void *ctx)
     while (!engine->stop) {
         adl_http_turn(engine->http, until_due(engine));
         engine->now = adl_engine_clock();
+        adl_disk_time(engine);
         take_all(engine);
         adl_transfer_reap(engine);
         adl_fetch_round(engine);
+        adl_disk_round(engine);
+        adl_evict_round(engine);
         adl_transfer_reap(engine);
     }
     wind_up(engine);
@@ -255,13 +267,17 @@ static int open_store(struct adl_engine *engine)
         if (error < 0)
             return error;
     }
-    return adl_store_open(settings->cache_dir ? settings->cache_dir : path, settings->block_size,
-                          settings->allocate, engine->log, &engine->store);
+    int r = adl_store_open(settings->cache_dir ? settings->cache_dir : path, settings->block_size,
+                           settings->allocate, engine->log, &engine->store);
+    if (r == 0)
+        engine->store->overflow = &engine->overflow;
+    return r;
 }
 
 static void discard(struct adl_engine *engine)
 {
     adl_worker_free(engine->worker);
+    adl_worker_free(engine->keeper);
     take_all(engine); /* what the worker posted last */
     for (size_t i = 0; engine->files && i < engine->manifest->count; i++)
         adl_file_free(engine->files[i]);
@@ -269,6 +285,7 @@ static void discard(struct adl_engine *engine)
     adl_http_free(engine->http);
     adl_origins_free(engine->origins);
     adl_store_free(engine->store);
+    adl_overflow_free(&engine->overflow);
     pthread_mutex_destroy(&engine->queue_lock);
     pthread_mutex_destroy(&engine->known_lock);
     free(engine);
@@ -285,12 +302,15 @@ int adl_engine_new(const struct adl_settings *settings, const struct adl_manifes
                                   .log = log,
                                   .now = adl_engine_clock(),
                                   .flush_at = INT64_MAX,
-                                  .wake_at = INT64_MAX};
+                                  .wake_at = 0}; /* the first round is now */
     TAILQ_INIT(&engine->busy);
     TAILQ_INIT(&engine->resting);
     LIST_INIT(&engine->editions);
     TAILQ_INIT(&engine->doomed);
     TAILQ_INIT(&engine->queue);
+    engine->evictor.quota =
+        (struct adl_quota){.most = settings->cache_max, .reserve = settings->cache_reserve};
+    adl_overflow_init(&engine->overflow, ADL_OVERFLOW_CELLS, log);
     pthread_mutex_init(&engine->queue_lock, NULL);
     pthread_mutex_init(&engine->known_lock, NULL);
     if (getrandom(&engine->random, sizeof(engine->random), 0) < 0 || !engine->random)
@@ -300,7 +320,8 @@ int adl_engine_new(const struct adl_settings *settings, const struct adl_manifes
     engine->files = calloc(manifest->count ? manifest->count : 1, sizeof(*engine->files));
     engine->origins = adl_origins_new(settings->origin_connections);
     engine->worker = adl_worker_new(engine);
-    if (!engine->files || !engine->origins || !engine->worker)
+    engine->keeper = adl_worker_new(engine);
+    if (!engine->files || !engine->origins || !engine->worker || !engine->keeper)
         goto fail;
     error = open_store(engine);
     if (error < 0)
@@ -328,6 +349,8 @@ void adl_engine_stop(struct adl_engine *engine)
     engine->stop = true;
     adl_http_wake(engine->http);
     pthread_join(engine->thread, NULL);
+    adl_worker_free(steal_pointer(engine->keeper));
+    take_all(engine); /* what it had to do is answered */
 }
 
 void adl_engine_free(struct adl_engine *engine)

@@ -6,6 +6,8 @@
  *   engine.c    birth and end, the queue, the loop's rounds
  *   handle.c    the callers' side: reads that need no loop
  *   file.c      what is known of a file, and who asks
+ *   disk.c      when the disk is tried again
+ *   evict.c     keeping the cache within its limits
  *   edition.c   one version of a file as it is open: its copy, its readers
  *   fetch.c     which transfer comes next
  *   early.c     the first block of a far origin in two parts
@@ -17,6 +19,7 @@
 
 #include "body.h"
 #include "copy.h"
+#include "evict.h"
 #include "file.h"
 #include "http.h"
 #include "origin.h"
@@ -46,6 +49,8 @@ enum adl_call_kind {
     ADL_CALL_DIGESTED, /* from the worker: a whole-file checksum was compared */
     ADL_CALL_VERIFY,
     ADL_CALL_COMPARED, /* from the worker: the same call, and what it found */
+    ADL_CALL_EVICT,    /* one entry, for who asks; and from the keeper, when that was done */
+    ADL_CALL_LOOKED,   /* from the keeper: it has looked over the cache */
 };
 
 /* Something asked of the loop. Owned by whoever holds it: the queue, then the loop. */
@@ -59,7 +64,12 @@ struct adl_call {
     struct adl_ahead ahead;      /* READ, AHEAD */
     bool right;                  /* VERIFIED */
     bool foreseen;               /* STAT, OPEN: nobody waits for it */
-    int result;                  /* DIGESTED: of adl_digest_check(); COMPARED: of adl_rot_find() */
+    unsigned unreadable;         /* READ: how often the disk did not give the bytes back */
+    int result;                  /* DIGESTED, COMPARED, EVICT: what the worker says */
+    int64_t freed;               /* EVICT: bytes of disk */
+    struct adl_look look;        /* LOOKED */
+    struct adl_key key;          /* EVICT */
+    bool carried_out;            /* EVICT: the keeper is done with it */
     struct adl_edition *edition; /* DIGESTED, COMPARED: with the reference that the worker held */
     struct adl_rot rot;          /* COMPARED: owned */
     union {
@@ -68,6 +78,7 @@ struct adl_call {
         adl_read_fn *read;
         adl_report_fn *report;
         adl_verify_fn *verify;
+        adl_evict_fn *evict;
     } done;
     void *ctx;
     /* the loop's */
@@ -121,6 +132,7 @@ struct adl_transfer {
     bool answered; /* the verdict is there */
     bool doomed;   /* to be cancelled when the round is over */
     bool direct;   /* asked where an earlier redirect led */
+    bool paused;   /* a stream that nobody keeps up with, while the disk takes nothing */
     bool compare;  /* nothing pins the version: what is here already must come again */
     uint32_t mirror;
     int64_t at, end;      /* it writes [at, end) next; end INT64_MAX: to where the stream ends */
@@ -175,6 +187,8 @@ struct adl_file {
     char *final_url;           /* owned: where redirects led; NULL: nowhere */
     unsigned failures;         /* in a row */
     unsigned odd;              /* answers to ranges that made no sense, in a row */
+    unsigned changes;          /* of its version, in a row and too fast ... */
+    int64_t unsteady_until;    /* ms: ... since the next came before */
     int64_t not_before;        /* ms: no transfer before */
     int64_t failed_at;         /* ms: the last failure */
     int64_t progress_at;       /* ms: when bytes last came */
@@ -190,14 +204,21 @@ struct adl_file {
 
 struct adl_worker;
 
+/* 64 MiB: about what is on the wire when a disk fails under a fast reader. What comes on top of it
+ * pushes out what came before, and is asked for again. */
+#define ADL_OVERFLOW_CELLS ((64 << 20) / ADL_CELL_SIZE)
+
 struct adl_engine {
     const struct adl_settings *settings;
     const struct adl_manifest *manifest;
     const struct adl_log *log;
     struct adl_store *store;         /* owned */
+    struct adl_overflow overflow;    /* what the disk does not take */
     struct adl_http *http;           /* owned */
     struct adl_origins *origins;     /* owned */
-    struct adl_worker *worker;       /* owned */
+    struct adl_worker *worker;       /* owned: sums files */
+    struct adl_worker *keeper;       /* owned: looks after the cache directory */
+    struct adl_evictor evictor;      /* when it does */
     struct adl_file *_Atomic *files; /* owned, one an entry, NULL until touched. Set by the loop,
                                         read by any thread */
     TAILQ_HEAD(, adl_file) busy;
@@ -274,10 +295,15 @@ bool adl_file_unchecked(struct adl_file *file);
 
 /* --- edition.c: the loop's */
 int adl_edition_open(struct adl_file *file); /* makes file->edition; 0 or -errno */
+/* Bytes of the file that are here; of one that nobody has open, what an earlier reader left that
+ * can be taken up. To ask is not to use it. */
+int64_t adl_edition_cached(const struct adl_file *file);
 struct adl_edition *adl_edition_ref(struct adl_edition *edition);
 void adl_edition_unref(struct adl_edition *edition);
 /* [first, end) has come: answers reads that have all their bytes now. */
 void adl_edition_arrived(struct adl_edition *edition, int64_t first, int64_t end);
+/* Some of [first, end) could not be read from its data file. */
+void adl_edition_unreadable(struct adl_edition *edition, int64_t first, int64_t end, int error);
 /* Takes a read: answers it, or lets it wait. */
 void adl_edition_read(struct adl_call *call);
 /* Compares the checksum= of the manifest, if all of it is here and that was not done. */
@@ -289,8 +315,33 @@ void adl_edition_sniff(struct adl_file *file, const unsigned char *bytes, size_t
 /* A call that waits no more: -errno, and it is freed. */
 void adl_call_fail(struct adl_call *call, int error);
 
+/* --- disk.c: the loop's */
+/* Before a round: tells the overflow what time it is. After it: what the disk did not take is
+ * written, if it is to be tried again. */
+void adl_disk_time(struct adl_engine *engine);
+void adl_disk_round(struct adl_engine *engine);
+/* How many bytes that nobody waits for may be on the wire, at most `most`. */
+int64_t adl_disk_ahead(const struct adl_edition *edition, int64_t most);
+/* Whether a stream may begin (again): while the disk takes nothing, only for who waits for it. */
+bool adl_disk_stream(struct adl_edition *edition);
+/* A stream that was held back goes on when somebody waits, or there is room. */
+void adl_disk_let_go(struct adl_transfer *transfer);
+
+/* --- evict.c: the loop's */
+/* After a round: has the cache looked over when it is due. */
+void adl_evict_round(struct adl_engine *engine);
+/* So many bytes more may be on the disk than when it was looked over. */
+void adl_evict_wrote(struct adl_engine *engine, int64_t bytes);
+/* How many of `most` bytes there is room for, as far as can be told; may be below 0. */
+int64_t adl_evict_room(const struct adl_engine *engine, int64_t most);
+void adl_evict_looked(struct adl_engine *engine, const struct adl_look *look);
+/* An entry is to go: asks the keeper, or answers. Takes the call. */
+void adl_evict_call(struct adl_engine *engine, struct adl_call *call);
+
 /* --- fetch.c: the loop's */
 void adl_fetch_round(struct adl_engine *engine);
+/* Closes copies that are kept open though nobody reads them. */
+void adl_fetch_unrest(struct adl_engine *engine);
 /* Of the mirror to ask next; NULL only without memory. */
 struct adl_origin *adl_fetch_origin(struct adl_file *file);
 
@@ -305,6 +356,8 @@ void adl_early_adopt(struct adl_file *file);
 /* --- retry.c: the loop's */
 /* What the transfer's end means for its file and its origin. */
 void adl_fetch_failed(struct adl_transfer *transfer, int error, bool transient, const char *reason);
+/* It has another version again: how long it rests before it is asked for. */
+void adl_fetch_changed(struct adl_file *file);
 void adl_fetch_progress(struct adl_file *file, int64_t bytes);
 /* Tells those of the calls that have waited long enough for an origin that does not answer. */
 void adl_fetch_give_up(struct adl_file *file, struct adl_calls *calls);
@@ -317,6 +370,8 @@ int adl_transfer_start(struct adl_file *file, const struct adl_question *questio
 bool adl_transfer_store(struct adl_transfer *transfer);
 /* The same where that is all that a read waits for. */
 void adl_transfer_store_awaited(struct adl_file *file);
+/* A stream that was held back goes on. Not within an event. */
+void adl_transfer_resume(struct adl_transfer *transfer);
 void adl_transfer_doom(struct adl_transfer *transfer);
 void adl_transfer_reap(struct adl_engine *engine);
 
@@ -327,6 +382,8 @@ void adl_verify_end(struct adl_call *call);
 /* --- worker.c */
 struct adl_worker *adl_worker_new(struct adl_engine *engine);
 void adl_worker_free(struct adl_worker *worker); /* stops what it does */
+/* Carries out an EVICT or a LOOKED call, and posts it. 0 or -ENOMEM. */
+int adl_worker_keep(struct adl_worker *worker, struct adl_call *call);
 /* Takes one reference of the edition. 0 or -ENOMEM. */
 int adl_worker_digest(struct adl_worker *worker, struct adl_edition *edition,
                       const struct adl_digest *digest);

@@ -347,7 +347,7 @@ static void start_idle(struct adl_file *file)
     if (!may_start_idle(file))
         return;
     view_of(file, &view);
-    int64_t most = adl_pace_in_flight(&file->pace, &view.link);
+    int64_t most = adl_disk_ahead(file->edition, adl_pace_in_flight(&file->pace, &view.link));
     while (view.plan.n_flights < view.width && view.plan.n_flights < FLIGHTS_MAX &&
            view.asked < most && may_start_idle(file) &&
            (adl_plan_idle(&view.plan, &range) || help_laggard(file, &view, &range)))
@@ -364,12 +364,14 @@ static void start_stream(struct adl_file *file)
 {
     struct adl_transfer *transfer;
     const struct adl_copy *copy = file->edition->copy;
+    LIST_FOREACH (transfer, &file->transfers, link)
+        if (transfer->edition || transfer->probe) {
+            adl_disk_let_go(transfer);
+            return;
+        }
     if (LIST_EMPTY(&file->handles) || (copy->size >= 0 && adl_copy_complete(copy)))
         return;
-    LIST_FOREACH (transfer, &file->transfers, link)
-        if (transfer->edition || transfer->probe)
-            return;
-    if (!may_start(file, 1))
+    if (!may_start(file, 1) || !adl_disk_stream(file->edition))
         return;
     struct adl_range range = {.end = file->size >= 0 ? file->size : INT64_MAX,
                               .reason = ADL_DEMAND,
@@ -418,13 +420,8 @@ static void leave(struct adl_file *file)
             adl_transfer_doom(transfer);
 }
 
-static void rest(struct adl_file *file)
+static void unrest_oldest(struct adl_engine *engine)
 {
-    struct adl_engine *engine = file->engine;
-    file->is_resting = true;
-    TAILQ_INSERT_TAIL(&engine->resting, file, busy);
-    if (++engine->n_resting <= RESTING_MAX)
-        return;
     struct adl_file *oldest = TAILQ_FIRST(&engine->resting);
     TAILQ_REMOVE(&engine->resting, oldest, busy);
     engine->n_resting--;
@@ -432,6 +429,21 @@ static void rest(struct adl_file *file)
     adl_edition_unref(steal_pointer(oldest->edition));
     oldest->version++; /* what comes in its place need not be the same bytes */
     adl_file_publish(oldest);
+}
+
+static void rest(struct adl_file *file)
+{
+    struct adl_engine *engine = file->engine;
+    file->is_resting = true;
+    TAILQ_INSERT_TAIL(&engine->resting, file, busy);
+    if (++engine->n_resting > RESTING_MAX)
+        unrest_oldest(engine);
+}
+
+void adl_fetch_unrest(struct adl_engine *engine)
+{
+    while (!TAILQ_EMPTY(&engine->resting))
+        unrest_oldest(engine);
 }
 
 static bool wants_ahead(const struct adl_file *file)
@@ -466,11 +478,11 @@ static void leave_edition(struct adl_file *file)
     const struct adl_copy *copy = file->edition->copy;
     bool pinned = adl_file_pinned(file) || adl_edition_digest_right(file->edition);
     bool whole = file->size > 0 && adl_copy_complete(copy);
-    if ((whole && !pinned) || (file->size > 0 && pinned && !copy->named)) {
+    if ((whole && !pinned) || (file->size > 0 && pinned && !copy->named && !copy->homeless)) {
         rest(file);
         return;
     }
-    bool loose = !pinned && adl_copy_bytes(copy) > 0;
+    bool loose = !pinned && adl_copy_touched(copy);
     adl_edition_unref(steal_pointer(file->edition));
     if (loose)
         file->version++;

@@ -208,6 +208,7 @@ void adl_file_learn(struct adl_transfer *transfer, const struct adl_answer *answ
 void adl_file_change(struct adl_file *file, const char *why)
 {
     adl_file_error(file, -ESTALE, "%s", why);
+    adl_fetch_changed(file);
     struct adl_transfer *transfer;
     LIST_FOREACH (transfer, &file->transfers, link)
         if (transfer != file->probing)
@@ -372,6 +373,9 @@ void adl_call_fail(struct adl_call *call, int error)
     case ADL_CALL_VERIFY:
         call->done.verify(call->ctx, error, NULL);
         break;
+    case ADL_CALL_EVICT:
+        call->done.evict(call->ctx, error, 0);
+        break;
     default:
         break;
     }
@@ -387,7 +391,7 @@ static const char *mode_name(const struct adl_file *file)
     return file->mode == ADL_MODE_SPLIT ? "split" : "single";
 }
 
-static const char *state_name(const struct adl_file *file)
+static const char *state_name(const struct adl_file *file, int64_t cached)
 {
     if (file->n_transfers)
         return "fetching";
@@ -395,7 +399,7 @@ static const char *state_name(const struct adl_file *file)
         return "failed";
     if (!file->known)
         return file->version ? "stale" : "unknown";
-    if (file->edition && file->size >= 0 && adl_copy_complete(file->edition->copy))
+    if (file->size > 0 ? cached == file->size : file->edition && file->size == 0)
         return "complete";
     return "idle";
 }
@@ -412,18 +416,12 @@ struct adl_edition *adl_file_kept(struct adl_file *file)
     return file->edition;
 }
 
-static int64_t cached_bytes(struct adl_file *file)
-{
-    const struct adl_edition *edition = adl_file_kept(file);
-    return edition ? adl_copy_bytes(edition->copy) : 0;
-}
-
 static void report(struct adl_file *file, struct adl_call *call)
 {
     cleanup_free char *url = adl_url_redact(adl_file_url(file));
     cleanup_free char *final = file->final_url ? adl_url_redact(file->final_url) : NULL;
     const struct adl_validator *validator = &file->validators[file->mirror];
-    int64_t cached = cached_bytes(file); /* first: it may fail, and change the error's text */
+    int64_t cached = adl_edition_cached(file);
     struct adl_report report = {.url = url ? url : "",
                                 .final_url = final,
                                 .mode = mode_name(file),
@@ -437,7 +435,7 @@ static void report(struct adl_file *file, struct adl_call *call)
                                 .seconds = file->seconds,
                                 .mirrors = file->entry->n_urls,
                                 .transfers = file->n_transfers};
-    report.state = state_name(file);
+    report.state = state_name(file, cached);
     call->done.report(call->ctx, &report);
     free(call);
 }

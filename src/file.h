@@ -83,9 +83,13 @@ bool adl_handle_direct(const struct adl_handle *handle);
 int adl_handle_complete(const struct adl_handle *handle);
 
 /* Reads: answered with the place of the bytes in a file descriptor, to be passed on from there
- * (splice) without a copy. `length` is shorter than asked at the end of the file only, 0 behind
- * it. Errors: as above, -ESTALE for what is not cached of an old version. Any thread. */
-typedef void adl_read_fn(void *ctx, int error, int fd, int64_t offset, size_t length);
+ * (splice) without a copy, before the function returns. `length` is shorter than asked at the end
+ * of the file only, 0 behind it (then there need be no descriptor: -1). The function returns 0, or
+ * -errno when the bytes could not be read from there: a disk may not give back what it was given.
+ * Then they are fetched again, and it is called once more, with the bytes or an error; after an
+ * error what it returns means nothing. Errors: as above, -ESTALE for what is not cached of an old
+ * version. Any thread. */
+typedef int adl_read_fn(void *ctx, int error, int fd, int64_t offset, size_t length);
 void adl_file_read(struct adl_handle *handle, uint64_t ticket, int64_t offset, size_t length,
                    adl_read_fn *done, void *ctx);
 
@@ -106,6 +110,12 @@ typedef void adl_verify_fn(void *ctx, int error, const struct adl_damage *damage
  * answer, and on a thread that may wait for reads: the kernel locks a page while it is read.
  * -ENOMEM; -ECANCELED, from adl_engine_free(), when the engine ended meanwhile. Any thread. */
 void adl_file_verify(struct adl_engine *engine, uint32_t entry, adl_verify_fn *done, void *ctx);
+
+/* Takes what is cached of a file out of the cache, whole, unless somebody has it open. error: 0;
+ * -EBUSY, it is open, here or in another process; -ENOENT, nothing was cached; -errno. Any thread.
+ */
+typedef void adl_evict_fn(void *ctx, int error, int64_t freed); /* bytes of disk */
+void adl_file_evict(struct adl_engine *engine, uint32_t entry, adl_evict_fn *done, void *ctx);
 
 /* Everything that can be told of a file; see the fields. */
 struct adl_report {

@@ -131,6 +131,13 @@ void adl_file_verify(struct adl_engine *engine, uint32_t entry, adl_verify_fn *d
         done(ctx, -ENOMEM, NULL);
 }
 
+void adl_file_evict(struct adl_engine *engine, uint32_t entry, adl_evict_fn *done, void *ctx)
+{
+    struct adl_call call = {.kind = ADL_CALL_EVICT, .entry = entry, .done.evict = done, .ctx = ctx};
+    if (!post(engine, &call))
+        done(ctx, -ENOMEM, 0);
+}
+
 void adl_file_release(struct adl_handle *handle)
 {
     /* The kernel sends no release before every read is answered, but that is an order that only it
@@ -193,13 +200,30 @@ static void post_read(struct adl_handle *handle, uint64_t ticket, int64_t offset
         done(ctx, -ENOMEM, -1, 0, 0);
 }
 
+/* The disk does not give back what it was given: the loop fetches it again. */
+static void post_unreadable(struct adl_handle *handle, uint64_t ticket, int64_t offset,
+                            int64_t length, adl_read_fn *done, void *ctx)
+{
+    struct adl_call call = {.kind = ADL_CALL_READ,
+                            .ticket = ticket,
+                            .handle = handle,
+                            .offset = offset,
+                            .length = length,
+                            .unreadable = 1,
+                            .done.read = done,
+                            .ctx = ctx};
+    if (!post(handle->engine, &call))
+        done(ctx, -ENOMEM, -1, 0, 0);
+}
+
 /* After the answer the handle may be gone. */
-static void answer(struct adl_handle *handle, int64_t offset, size_t length, adl_read_fn *done,
-                   void *ctx)
+static void answer(struct adl_handle *handle, uint64_t ticket, int64_t offset, size_t length,
+                   adl_read_fn *done, void *ctx)
 {
     int fd = handle->edition->copy->data;
     atomic_fetch_add_explicit(&handle->served, 1, memory_order_release);
-    done(ctx, 0, fd, offset, length);
+    if (done(ctx, 0, fd, offset, length) < 0)
+        post_unreadable(handle, ticket, offset, (int64_t)length, done, ctx);
 }
 
 void adl_file_read(struct adl_handle *handle, uint64_t ticket, int64_t offset, size_t length,
@@ -219,7 +243,7 @@ void adl_file_read(struct adl_handle *handle, uint64_t ticket, int64_t offset, s
     if (end > handle->size)
         end = handle->size;
     if (offset >= end) {
-        answer(handle, offset, 0, done, ctx);
+        answer(handle, ticket, offset, 0, done, ctx);
         return;
     }
     pthread_mutex_lock(&handle->lock);
@@ -240,5 +264,5 @@ void adl_file_read(struct adl_handle *handle, uint64_t ticket, int64_t offset, s
     /* The window first: the answer may be the last that is heard of the handle. */
     if (ahead.end > ahead.first)
         post_read(handle, 0, 0, 0, &ahead, NULL, NULL);
-    answer(handle, offset, (size_t)(end - offset), done, ctx);
+    answer(handle, ticket, offset, (size_t)(end - offset), done, ctx);
 }

@@ -513,6 +513,11 @@ static int wait_ms(const struct adl_http *http, int timeout)
     return timeout < 0 || left < timeout ? (int)(left > 60000 ? 60000 : left) : timeout;
 }
 
+bool adl_http_pause(struct adl_get *get, bool pause)
+{
+    return curl_easy_pause(get->easy, pause ? CURLPAUSE_RECV : CURLPAUSE_CONT) == CURLE_OK;
+}
+
 void adl_http_turn(struct adl_http *http, int timeout)
 {
     struct epoll_event events[EVENTS];

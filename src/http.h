@@ -59,6 +59,11 @@ int adl_http_get(struct adl_http *http, const struct adl_request *request,
 /* Ends it at once, with its connection if an answer is under way. done is not called. */
 void adl_http_cancel(struct adl_http *http, struct adl_get *get);
 
+/* Takes no more of its body, or goes on. Pausing is allowed within its body event; what curl has
+ * read already may come when it is told to go on, before this returns. Time-outs do not count while
+ * it is paused. False: it does not go on, and is to be cancelled. */
+bool adl_http_pause(struct adl_get *get, bool pause);
+
 /* Waits for the network, adl_http_wake(), or `timeout` ms (-1: for ever), and carries out what is
  * to be done. */
 void adl_http_turn(struct adl_http *http, int timeout);

@@ -128,14 +128,6 @@ static void join(struct adl_inventory *inventory)
         inventory->items[i].garbage = !inventory->items[i].map;
 }
 
-static bool data_size_is(const struct adl_store *store, const struct adl_key *key, int64_t size)
-{
-    char name[ADL_NAME_ROOM];
-    struct stat st;
-    adl_store_name(key, ".data", name);
-    return fstatat(store->dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size == size;
-}
-
 static int read_head(const struct adl_store *store, struct adl_item *item)
 {
     struct adl_head head;
@@ -147,7 +139,7 @@ static int read_head(const struct adl_store *store, struct adl_item *item)
     if (r < 0)
         return 0;
     item->size = head.size;
-    item->cached = item->data && data_size_is(store, &item->key, head.size) ? claimed : 0;
+    item->cached = claimed;
     if (head.url[0] && !(item->url = strdup(head.url)))
         return -ENOMEM;
     return 0;

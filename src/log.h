@@ -1,5 +1,8 @@
 /* Where the engine's messages go. The engine keeps no global state: whoever starts it passes a
- * `struct adl_log` in, and every room that has something to say got a pointer to it. */
+ * `struct adl_log` in, and every room that has something to say got a pointer to it.
+ *
+ * A message about a URL begins with it, without its secrets, and ": ": logs with fields know by
+ * that what a message is about. */
 #ifndef ADL_LOG_H
 #define ADL_LOG_H
 

@@ -16,6 +16,12 @@
 /* An origin that could not be reached, or asked to be left alone, rests no longer than this. */
 #define REST_MAX_MS 2000
 
+/* Versions that follow each other faster than this, plus so many times the wait before the last,
+ * are an origin's backends that do not agree: such a file is asked for ever more slowly. Else a
+ * program that tries again at once would make a request of each try. */
+#define UNSTEADY_MS 1000
+#define UNSTEADY    4
+
 /* A transfer that brought this much before it failed was worth it: no backing off. */
 #define WORTH (64 << 10)
 
@@ -109,6 +115,16 @@ void adl_fetch_failed(struct adl_transfer *transfer, int error, bool transient, 
     next_mirror(file);
     if (transfer->probe && file->known)
         adl_file_unchecked(file);
+}
+
+void adl_fetch_changed(struct adl_file *file)
+{
+    struct adl_engine *engine = file->engine;
+    file->changes = engine->now < file->unsteady_until ? file->changes + 1 : 0;
+    int64_t wait = file->changes ? min64(backoff(engine, file->changes - 1), REST_MAX_MS) : 0;
+    file->unsteady_until = engine->now + UNSTEADY_MS + UNSTEADY * wait;
+    if (file->not_before < engine->now + wait)
+        file->not_before = engine->now + wait;
 }
 
 /* An open of what is cached need not wait for an origin that says nothing. */

@@ -14,6 +14,8 @@
 struct adl_settings {
     const char *cache_dir; /* NULL: $XDG_CACHE_HOME/adlfs, or ~/.cache/adlfs */
     enum adl_allocate allocate;
+    int64_t cache_max;           /* bytes of disk that the whole cache may take; 0: no limit */
+    int64_t cache_reserve;       /* bytes that stay free on its file system; 0: none */
     uint32_t block_size;         /* bytes, a power of two, 4 KiB .. 16 MiB */
     int64_t revalidate;          /* s an answer stays good for; 0: always ask; or NEVER */
     int64_t retry_for;           /* s without a byte of progress before a reader gets an error */

@@ -260,6 +260,14 @@ static int64_t claimed_bytes(const struct adl_sidecar *sidecar)
     return bytes;
 }
 
+static bool data_size_is(const struct adl_store *store, const struct adl_key *key, int64_t size)
+{
+    char name[ADL_NAME_ROOM];
+    struct stat st;
+    adl_store_name(key, ".data", name);
+    return fstatat(store->dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size == size;
+}
+
 int adl_sidecar_survey(const struct adl_store *store, const struct adl_key *key,
                        struct adl_head *out, int64_t *claimed)
 {
@@ -274,7 +282,7 @@ int adl_sidecar_survey(const struct adl_store *store, const struct adl_key *key,
     sidecar->random = map.random;
     sidecar->fd = steal_fd(&fd);
     read_pages(sidecar);
-    *claimed = claimed_bytes(sidecar);
+    *claimed = data_size_is(store, key, map.head.size) ? claimed_bytes(sidecar) : 0;
     *out = map.head;
     release(sidecar);
     return 0;
@@ -420,6 +428,21 @@ void adl_sidecar_detach(struct adl_sidecar *sidecar)
     if (sidecar->fd >= 0)
         close(sidecar->fd);
     sidecar->fd = -1;
+}
+
+int adl_sidecar_attach(struct adl_sidecar *sidecar, int fd)
+{
+    sidecar->fd = fd;
+    int r = begin_file(sidecar);
+    if (r < 0) {
+        sidecar->fd = -1;
+        return r;
+    }
+    for (uint64_t page = 0; page < pages_of(sidecar); page++)
+        if (adl_bitmap_next_set(&sidecar->claimed, first_block(sidecar, page),
+                                first_block(sidecar, page + 1)) < first_block(sidecar, page + 1))
+            adl_bitmap_set(&sidecar->dirty, page);
+    return 0;
 }
 
 static void mark_dirty(struct adl_sidecar *sidecar, uint64_t block)

@@ -77,8 +77,8 @@ uint64_t adl_head_blocks(const struct adl_head *head);
 int adl_sidecar_peek(const struct adl_store *store, const struct adl_key *key,
                      struct adl_head *out);
 
-/* The same, and how many bytes of the file are claimed; without the lock, so that it need not be so
- * any more. -ENOMEM too. */
+/* The same, and how many bytes of the data file are claimed, which is no use of it (inventory.h);
+ * without the lock, so that it need not be so any more. -ENOMEM too. */
 int adl_sidecar_survey(const struct adl_store *store, const struct adl_key *key,
                        struct adl_head *out, int64_t *claimed);
 
@@ -102,6 +102,10 @@ int adl_sidecar_new(const struct adl_store *store, const struct adl_head *head, 
 /* Writes what is dirty if it can, with data's inode and ctime when `data` >= 0 (the data file is
  * left: nobody writes to it any more), and frees. */
 void adl_sidecar_close(struct adl_sidecar *sidecar, int data);
+
+/* One that is kept in memory only is written from now on, to `fd`, locked by the caller, taken over
+ * on success. What `fd` held is gone in any case. Owner. 0 or -errno. */
+int adl_sidecar_attach(struct adl_sidecar *sidecar, int fd);
 
 /* Goes on in memory only: gives its fd back, and the lock with it. Owner. */
 void adl_sidecar_detach(struct adl_sidecar *sidecar);

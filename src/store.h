@@ -17,6 +17,8 @@
 
 enum adl_allocate { ADL_ALLOCATE_SPARSE, ADL_ALLOCATE_FULL };
 
+struct adl_overflow;
+
 struct adl_key {
     unsigned char bytes[ADL_KEY_SIZE]; /* XXH3-128 of the URL, canonical (big-endian) form */
 };
@@ -25,8 +27,9 @@ struct adl_store {
     int dir;                              /* owned: the directory */
     unsigned char boot[ADL_BOOT_ID_SIZE]; /* this boot, of /proc/sys/kernel/random/boot_id */
     enum adl_allocate allocate;
-    uint32_t block_size;       /* of new copies; a power of two, 4 KiB .. 16 MiB */
-    const struct adl_log *log; /* not owned */
+    uint32_t block_size;           /* of new copies; a power of two, 4 KiB .. 16 MiB */
+    struct adl_overflow *overflow; /* not owned: takes what the disk does not; NULL: nothing does */
+    const struct adl_log *log;     /* not owned */
 };
 
 /* Opens `path`, making it and its missing parents. block_size as above, else -EINVAL. -EPERM

@@ -185,7 +185,7 @@ static bool is_another(struct adl_transfer *transfer, const struct adl_pin *pin,
         adl_edition_digest_right(file->edition))
         return false;
     verdict->reason = "nothing tells whether it is still the same: fetching it anew";
-    return adl_copy_bytes(file->edition->copy) > 0;
+    return adl_copy_touched(file->edition->copy);
 }
 
 /* Of a first block that is asked for in two parts. */
@@ -261,7 +261,7 @@ static bool same_as_before(struct adl_transfer *transfer, const unsigned char *b
         int64_t at = transfer->at + (int64_t)done;
         if (!adl_copy_covers(copy, at, at + (int64_t)n))
             return true; /* behind what came before */
-        if (pread(copy->data, buffer, n, at) != (ssize_t)n || memcmp(buffer, bytes + done, n) != 0)
+        if (adl_copy_read(copy, buffer, n, at) == 0 && memcmp(buffer, bytes + done, n) != 0)
             return false;
         done += n;
     }
@@ -271,6 +271,7 @@ static bool same_as_before(struct adl_transfer *transfer, const unsigned char *b
 static void note_written(struct adl_engine *engine, int64_t bytes)
 {
     engine->unrecorded += bytes;
+    adl_evict_wrote(engine, bytes);
     adl_engine_flush_soon(engine);
     if (engine->unrecorded >= FLUSH_BYTES)
         engine->flush_at = engine->now;
@@ -377,6 +378,27 @@ static void note_progress(struct adl_transfer *transfer, int64_t bytes)
     adl_fetch_progress(transfer->file, bytes);
 }
 
+/* While the disk takes nothing, a stream must not run away from who reads it. Who waits, also for
+ * what has gone by, lets it go on. */
+static void hold_back(struct adl_transfer *transfer)
+{
+    struct adl_file *file = transfer->file;
+    if (transfer->verdict.outcome != ADL_SINGLE || !TAILQ_EMPTY(&file->reads) ||
+        adl_disk_ahead(transfer->edition, 1) > 0)
+        return;
+    transfer->paused = true;
+    adl_http_pause(transfer->get, true);
+}
+
+void adl_transfer_resume(struct adl_transfer *transfer)
+{
+    if (!transfer->paused)
+        return;
+    transfer->paused = false;
+    if (!adl_http_pause(transfer->get, false))
+        adl_transfer_doom(transfer);
+}
+
 static bool body(void *ctx, const void *bytes, size_t length)
 {
     struct adl_transfer *transfer = ctx;
@@ -396,6 +418,8 @@ static bool body(void *ctx, const void *bytes, size_t length)
     note_progress(transfer, (int64_t)length);
     if (length && !keep(transfer, bytes, length))
         return false;
+    if (!enough)
+        hold_back(transfer);
     return !enough;
 }
 

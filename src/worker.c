@@ -1,6 +1,7 @@
-/* worker: one thread for what takes seconds: whole-file checksums, and comparing all blocks with
- * theirs. It reads the data file by its fd, touches nothing else but what any thread may look at
- * (copy.h), and posts the result to the loop. */
+/* worker: a thread for what takes long: whole-file checksums, and comparing all blocks with theirs,
+ * for which it reads the data file by its fd and looks at what any thread may look at (copy.h); and
+ * another one for looking over the cache directory, where it meets the loop in the locks of entries
+ * alone. What came of it is posted to the loop. */
 #include "digest.h"
 #include "engine.h"
 
@@ -9,7 +10,7 @@
 struct job {
     TAILQ_ENTRY(job) link;
     struct adl_call *call;           /* owned: what will be posted */
-    const struct adl_digest *digest; /* NULL: blocks are compared */
+    const struct adl_digest *digest; /* NULL: blocks are compared, or it is the keeper's */
     int fd;                          /* the edition's, which the call's reference keeps open */
     int64_t size;
 };
@@ -36,15 +37,28 @@ static struct job *next(struct adl_worker *worker)
     return job;
 }
 
+static void keep(struct adl_worker *worker, struct adl_call *call)
+{
+    const struct adl_engine *engine = worker->engine;
+    call->carried_out = true;
+    if (call->kind == ADL_CALL_EVICT)
+        call->result = adl_inventory_remove(engine->store, &call->key, &call->freed);
+    else
+        adl_evict_look(engine->store, &engine->evictor.quota, &worker->stop, &call->look);
+}
+
 static void *work(void *ctx)
 {
     struct adl_worker *worker = ctx;
     struct job *job;
     while ((job = next(worker))) {
         struct adl_call *call = job->call;
-        call->result = job->digest
-                           ? adl_digest_check(job->digest, job->fd, job->size, &worker->stop)
-                           : adl_rot_find(call->edition->copy, &worker->stop, &call->rot);
+        if (job->digest)
+            call->result = adl_digest_check(job->digest, job->fd, job->size, &worker->stop);
+        else if (call->kind == ADL_CALL_COMPARED)
+            call->result = adl_rot_find(call->edition->copy, &worker->stop, &call->rot);
+        else
+            keep(worker, call);
         adl_engine_post(worker->engine, call);
         free(job);
     }
@@ -76,7 +90,8 @@ void adl_worker_free(struct adl_worker *worker)
     struct job *job;
     while ((job = TAILQ_FIRST(&worker->jobs))) {
         TAILQ_REMOVE(&worker->jobs, job, link);
-        job->call->result = -ECANCELED;
+        job->call->result = job->call->look.error = -ECANCELED;
+        job->call->carried_out = true;
         adl_engine_post(worker->engine, job->call);
         free(job);
     }
@@ -85,44 +100,54 @@ void adl_worker_free(struct adl_worker *worker)
     free(worker);
 }
 
-/* Takes the call over, unless without memory. */
-static int add(struct adl_worker *worker, struct adl_call *call, const struct adl_digest *digest)
+static void put(struct adl_worker *worker, struct job *job)
 {
-    struct job *job = calloc(1, sizeof(*job));
-    if (job && !worker->started)
-        worker->started = pthread_create(&worker->thread, NULL, work, worker) == 0;
-    if (!job || !worker->started) {
-        free(job);
-        return -ENOMEM;
-    }
-    *job = (struct job){.call = call,
-                        .digest = digest,
-                        .fd = call->edition->copy->data,
-                        .size = call->edition->copy->size};
     pthread_mutex_lock(&worker->lock);
     TAILQ_INSERT_TAIL(&worker->jobs, job, link);
     pthread_cond_signal(&worker->wanted);
     pthread_mutex_unlock(&worker->lock);
+}
+
+static bool start(struct adl_worker *worker)
+{
+    if (!worker->started)
+        worker->started = pthread_create(&worker->thread, NULL, work, worker) == 0;
+    return worker->started;
+}
+
+int adl_worker_keep(struct adl_worker *worker, struct adl_call *call)
+{
+    struct job *job = calloc(1, sizeof(*job));
+    if (!job || !start(worker)) {
+        free(job);
+        return -ENOMEM;
+    }
+    job->call = call;
+    put(worker, job);
     return 0;
 }
 
 int adl_worker_digest(struct adl_worker *worker, struct adl_edition *edition,
                       const struct adl_digest *digest)
 {
+    struct job *job = calloc(1, sizeof(*job));
     struct adl_call *call = calloc(1, sizeof(*call));
-    if (!call)
-        return -ENOMEM;
-    *call = (struct adl_call){.kind = ADL_CALL_DIGESTED, .edition = adl_edition_ref(edition)};
-    int r = add(worker, call, digest);
-    if (r < 0) {
-        adl_edition_unref(edition);
+    if (!job || !call || !start(worker)) {
+        free(job);
         free(call);
+        return -ENOMEM;
     }
-    return r;
+    *call = (struct adl_call){.kind = ADL_CALL_DIGESTED, .edition = adl_edition_ref(edition)};
+    *job = (struct job){.call = call,
+                        .digest = digest,
+                        .fd = edition->copy->data,
+                        .size = edition->copy->size};
+    put(worker, job);
+    return 0;
 }
 
 int adl_worker_verify(struct adl_worker *worker, struct adl_call *call)
 {
     call->kind = ADL_CALL_COMPARED;
-    return add(worker, call, NULL);
+    return adl_worker_keep(worker, call);
 }

@@ -112,7 +112,8 @@ class Origin:
     def file(self, seed, size, options="-", name="data.bin", host="127.0.0.1"):
         """The URL of a file; `options` as in this module's description. Any `host` of 127.0.0.0/8
         is this server, and an origin of its own to who asks."""
-        return f"http://{host}:{urlsplit(self.url).port}/{quote(str(seed), safe='')}/{size}/{_encoded(options)}/{name}"
+        path = f"{quote(str(seed), safe='')}/{size}/{_encoded(options)}/{name}"
+        return f"http://{host}:{urlsplit(self.url).port}/{path}"
 
     def stats(self, url):
         """The counters of a file: requests, finished, bytes (of bodies), active, peak (most active

@@ -304,6 +304,8 @@ http {{
     sendfile on;
     keepalive_requests 1000000;
     default_type application/octet-stream;
+    limit_conn_zone $binary_remote_addr zone=few:1m;
+    limit_req_zone $binary_remote_addr zone=slow:1m rate=4r/s;
     server {{
         listen 127.0.0.1:{http};
         listen 127.0.0.1:{https} ssl;
@@ -311,16 +313,45 @@ http {{
         ssl_certificate_key {dir}/server.key;
         root {dir}/root;
         location /whole/ {{ alias {dir}/root/; max_ranges 0; }}
+        location /one/ {{ alias {dir}/root/; limit_conn few 1; limit_rate 512k; }}
+        location /slow/ {{ alias {dir}/root/; limit_req zone=slow; limit_req_status 429; }}
+        location /slow503/ {{ alias {dir}/root/; limit_req zone=slow burst=1 nodelay; }}
+        location /once/ {{ alias {dir}/root/; keepalive_timeout 0; }}
+        location /briefly/ {{ alias {dir}/root/; keepalive_timeout 50ms; }}
+    }}
+    server {{
+        listen 127.0.0.1:{http2} ssl http2;
+        listen 127.0.0.1:{h2c} http2;
+        ssl_certificate {dir}/server.pem;
+        ssl_certificate_key {dir}/server.key;
+        root {dir}/root;
+    }}
+    server {{
+        listen 127.0.0.1:{expired} ssl;
+        ssl_certificate {dir}/expired.pem;
+        ssl_certificate_key {dir}/server.key;
+        root {dir}/root;
+    }}
+    server {{
+        listen 127.0.0.1:{itself} ssl;
+        ssl_certificate {dir}/itself.pem;
+        ssl_certificate_key {dir}/itself.key;
+        root {dir}/root;
     }}
 }}
 """
+
+NGINX_PORTS = ("http", "https", "http2", "h2c", "expired", "itself")
 
 Served = collections.namedtuple("Served", "status range bytes connection uri")
 
 
 class Nginx:
-    """A real nginx over http and https, with a certificate from an authority of its own (`ca`).
-    Files below /whole/ are served without ranges."""
+    """A real nginx over http and https, with a certificate for 127.0.0.1 from an authority of its
+    own (`ca`). Files below /whole/ are served without ranges, below /one/ to one connection at a
+    time, below /slow/ and /slow503/ four requests a second; /once/ has no keep-alive, /briefly/
+    50 ms of it. `url` has the other servers: HTTP/2 with TLS (http2), without (h2c), and those with certificates
+    that have expired (expired) or are signed by themselves (itself)."""
 
     def __init__(self, directory):
         self.directory = directory
@@ -328,6 +359,7 @@ class Nginx:
         self.ca = directory / "ca.pem"
         self.process = None
         self.http = self.https = None
+        self.url = {}
 
     def start(self):
         for name in self.root, self.directory / "tmp":
@@ -339,17 +371,18 @@ class Nginx:
         raise AssertionError(f"nginx does not start: {self.errors()}")
 
     def try_start(self):
-        ports = free_ports(2)
-        self.http, self.https = (f"{scheme}://127.0.0.1:{port}"
-                                 for scheme, port in zip(("http", "https"), ports))
+        ports = dict(zip(NGINX_PORTS, free_ports(len(NGINX_PORTS))))
+        self.url = {name: f"http{'' if name in ('http', 'h2c') else 's'}://127.0.0.1:{port}"
+                    for name, port in ports.items()}
+        self.http, self.https = self.url["http"], self.url["https"]
         conf = self.directory / "nginx.conf"
-        conf.write_text(NGINX_CONF.format(dir=self.directory, http=ports[0], https=ports[1]))
+        conf.write_text(NGINX_CONF.format(dir=self.directory, **ports))
         nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
         self.process = subprocess.Popen(
             ["setpriv", "--pdeathsig", "TERM", nginx, "-e", self.directory / "error.log",
              "-p", self.directory, "-c", conf],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_until(lambda: answers(ports[1]) or self.process.poll() is not None)
+        wait_until(lambda: answers(ports["https"]) or self.process.poll() is not None)
         return self.process.poll() is None
 
     def errors(self):
@@ -363,9 +396,13 @@ class Nginx:
             "-subj", "/CN=adlfs test authority")
         run("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
             "-keyout", at / "server.key", "-out", at / "server.csr", "-subj", "/CN=127.0.0.1")
-        run("openssl", "x509", "-req", "-in", at / "server.csr", "-CA", self.ca, "-CAkey",
-            at / "ca.key", "-CAcreateserial", "-out", at / "server.pem", "-days", "2",
-            "-extfile", at / "ext")
+        for name, days in ("server", "2"), ("expired", "-1"):
+            run("openssl", "x509", "-req", "-in", at / "server.csr", "-CA", self.ca, "-CAkey",
+                at / "ca.key", "-CAcreateserial", "-out", at / f"{name}.pem", "-days", days,
+                "-extfile", at / "ext")
+        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+            "-nodes", "-keyout", at / "itself.key", "-out", at / "itself.pem", "-days", "2",
+            "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1")
 
     def stop(self):
         if self.process and self.process.poll() is None:

@@ -11,7 +11,6 @@ import pytest
 from harness import errno_of, mounted, run, running, same_content, wait_until, xattr
 
 NOBODY = "http://127.0.0.1:1"  # mounting needs no network
-COMMANDS = "mount", "umount", "probe"
 
 
 @pytest.fixture
@@ -40,8 +39,9 @@ def daemon_of(point):
 def test_help_fits_a_small_terminal(adlfs):
     lines = run(adlfs, "--help").stdout.decode().splitlines()
     assert len(lines) <= 24
-    for command in COMMANDS:
-        assert any(re.match(rf" +{command} ", line) for line in lines)
+    commands = re.findall(r"(?m)^  ([a-z]+) +\S", "\n".join(lines))
+    assert {"mount", "umount", "probe"} <= set(commands)
+    for command in commands:
         lines += run(adlfs, command, "--help").stdout.decode().splitlines()
     assert max(map(len, lines)) <= 80
 
@@ -54,6 +54,22 @@ def test_help_fits_a_small_terminal(adlfs):
 def test_a_mistyped_word_suggests_the_right_one(adlfs, typed, meant):
     result = run(adlfs, *typed, check=False)
     assert result.returncode == 2 and f"did you mean {meant}?" in result.stderr.decode()
+
+
+@pytest.mark.parametrize("typed, told", [
+    (["mount", "{}/list", "{}"], "cannot read the list {}/list: No such file"),
+    (["mount", "ftp://a/b", "{}"], "only http:// and https:// can be mounted, not ftp://"),
+    (["mount", f"{NOBODY}/name", "{}/m"], "cannot mount on {}/m: No such file or directory\n  'mkdir -p {}/m'"),
+    (["mount", f"{NOBODY}/name", "{}/file"], "cannot mount on {}/file: Not a directory"),
+    (["mount", "--cache-dir={}/file", f"{NOBODY}/name", "{}"],
+     "cache directory {}/file: Not a directory; --cache-dir=DIR names another"),
+    (["mount", "--log-file={}/a/b", f"{NOBODY}/name", "{}"], "cannot write the log {}/a/b: No such file"),
+    (["umount", "{}"], "{} is not an adlfs mount"), ([], "'adlfs mount urls.txt DIRECTORY'"),
+])
+def test_an_error_says_what_it_is_about_and_what_to_do(adlfs, scratch, typed, told):
+    (scratch / "file").write_text("")
+    result = run(adlfs, *(word.format(scratch) for word in typed), check=False)
+    assert result.returncode in (1, 2) and told.replace("{}", str(scratch)) in result.stderr.decode()
 
 
 def test_help_that_cannot_be_written_is_a_failure(adlfs):

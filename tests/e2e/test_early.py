@@ -70,7 +70,7 @@ def test_an_empty_file_is_empty(mount, origin):
     "truncate=3000;first=2", "reset=3000;first=2", "ranges=missing;first=2", "ranges=malformed;first=2",
     "ranges=other-start;first=2", "ranges=other-end;first=2", "ranges=multipart;first=2",
     "status=503;first=1", "status=503;first=2", "status=503;every=2", "etag=weak", "etag=none;modified=none",
-    "-,ranges=ignore;every=2", "-,status=404;every=2;first=2", "redirect=1", "connections=1;over=503",
+    "-,ranges=ignore;every=2", "redirect=1", "connections=1;over=503",
 ])
 def test_whatever_the_origin_does_the_bytes_are_right(mount, origin, options):
     url = origin.file("odd", SIZE, options)

@@ -86,6 +86,18 @@ static void a_single_dash_is_an_operand(void **state)
     assert_string_equal(parsed.options.operands[0], "-");
 }
 
+static void limits_of_the_cache_are_any_number_of_bytes(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("--cache-max=10000001", "--cache-reserve=3T"), 0);
+    assert_int_equal(parsed.options.settings.cache_max, 10000001);
+    assert_int_equal(parsed.options.settings.cache_reserve, INT64_C(3) << 40);
+    parse("--cache-max=100K");
+    assert_refused("not between");
+    parse("--cache-max=9999999T");
+    assert_refused("not a size");
+}
+
 static void sizes_take_binary_units_and_are_powers_of_two(void **state)
 {
     (void)state;
@@ -333,6 +345,7 @@ int main(void)
         cmocka_unit_test_teardown(both_spellings_of_a_value_are_understood, tear_down),
         cmocka_unit_test_teardown(operands_and_options_may_be_mixed, tear_down),
         cmocka_unit_test_teardown(a_single_dash_is_an_operand, tear_down),
+        cmocka_unit_test_teardown(limits_of_the_cache_are_any_number_of_bytes, tear_down),
         cmocka_unit_test_teardown(sizes_take_binary_units_and_are_powers_of_two, tear_down),
         cmocka_unit_test_teardown(seconds_take_units_and_words, tear_down),
         cmocka_unit_test_teardown(numbers_that_are_none_are_refused, tear_down),

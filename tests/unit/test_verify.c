@@ -199,7 +199,7 @@ static void open_file(struct world *w)
     assert_int_equal(w->error, 0);
 }
 
-static void was_read(void *ctx, int error, int fd, int64_t offset, size_t length)
+static int was_read(void *ctx, int error, int fd, int64_t offset, size_t length)
 {
     struct world *w = ctx;
     (void)offset;
@@ -207,6 +207,7 @@ static void was_read(void *ctx, int error, int fd, int64_t offset, size_t length
     w->fd = fd;
     w->length = length;
     sem_post(&w->answered);
+    return 0;
 }
 
 static void check_read(struct world *w, int64_t first, int64_t end)

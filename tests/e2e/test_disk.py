@@ -1,0 +1,208 @@
+"""A cache whose disk is full or broken costs the cache, and not the reader: right bytes come past it,
+no more of them than needed, and when the disk is well again, caching goes on."""
+
+import concurrent.futures
+import contextlib
+import os
+import random
+import tempfile
+
+import pytest
+
+from harness import fetched, read_at, run, same_content, wait_until, xattr
+from pattern import content
+
+MIB = 1 << 20
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+@contextlib.contextmanager
+def mounted_at(path, *mount):
+    path.mkdir()
+    run("mount", *mount, path)
+    try:
+        yield path
+    finally:
+        run("umount", "-l", path)
+
+
+@pytest.fixture(params=["ext4", "tmpfs"])
+def small_disk(request, fuse, scratch):
+    """A file system of 16 MiB, of which 6 are free; with its `ballast` gone, all."""
+    disk = scratch / "disk"
+    with contextlib.ExitStack() as stack:
+        if request.param == "tmpfs":
+            stack.enter_context(mounted_at(disk, "-t", "tmpfs", "-o", "size=16m,mode=700", "none"))
+        else:
+            image = scratch / "image"
+            with open(image, "wb") as file:
+                file.truncate(16 * MIB)
+            run("mkfs.ext4", "-q", "-m", "0", "-O", "^has_journal", image)
+            stack.enter_context(mounted_at(disk, "-o", "loop", image))
+        disk.chmod(0o700)
+        free = os.statvfs(disk)
+        with open(disk / "ballast", "wb") as file:
+            os.posix_fallocate(file.fileno(), 0, free.f_bavail * free.f_frsize - 6 * MIB)
+        yield disk
+
+
+@pytest.fixture
+def tiny_disk(fuse, scratch):
+    with mounted_at(scratch / "disk", "-t", "tmpfs", "-o", "size=2m,mode=700", "none") as disk:
+        yield disk
+
+
+class BrokenDisk:
+    """What broken_disk.c does to a mount that is started with it."""
+
+    def __init__(self, control):
+        self.control = control
+        self.well()
+
+    def fails(self, *words):
+        self.control.write_text(" ".join(words))
+
+    def well(self):
+        self.fails()
+
+
+@pytest.fixture(scope="module")
+def library():
+    with tempfile.TemporaryDirectory(prefix="adlfs-e2e.") as directory:
+        path = f"{directory}/broken.so"
+        run("cc", "-fPIC", "-shared", "-o", path, f"{HERE}/broken_disk.c", "-ldl")
+        yield path
+
+
+@pytest.fixture
+def broken(fuse, library, scratch, monkeypatch):
+    control = scratch / "control"
+    monkeypatch.setenv("LD_PRELOAD", library)
+    monkeypatch.setenv("BROKEN_DISK", str(control))
+    monkeypatch.setenv("BROKEN_BELOW", str(scratch / "cache"))
+    monkeypatch.setenv("ASAN_OPTIONS",
+                       os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0")
+    return BrokenDisk(control)
+
+
+def forget_pages(path):
+    """The next read asks the daemon, and the daemon its disk."""
+    fd = os.open(path, os.O_RDONLY)
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.close(fd)
+
+
+def test_a_full_disk_serves_and_goes_on_when_there_is_room(mount, origin, small_disk, scratch):
+    size = 12 * MIB
+    url, cache = origin.file("full", size), small_disk / "cache"
+    m = mount(url, "--revalidate=never", cache=cache)
+    with open(m / "data.bin", "rb"):  # what is in memory goes to the disk while it is open
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            assert all(pool.map(lambda _: same_content(m / "data.bin", "full", size), range(4)))
+        assert "No space left" in m.log()
+        (small_disk / "ballast").unlink()
+        wait_until(lambda: "can be written to again" in m.log())
+        forget_pages(m / "data.bin")
+        assert same_content(m / "data.bin", "full", size)
+        wait_until(lambda: xattr(m / "data.bin", "cached") == str(size))
+    assert fetched(origin.stats(url)) < 1.2 * size
+    m.umount()
+    origin.reset(url)
+    m = mount(url, "--revalidate=never", cache=cache)
+    assert same_content(m / "data.bin", "full", size)
+    assert fetched(origin.stats(url)) == 0
+
+
+def test_a_copy_larger_than_disk_and_memory_comes_once(mount, origin, tiny_disk, scratch):
+    size = 90 * MIB
+    url = origin.file("large", size)
+    m = mount(url, cache=tiny_disk / "cache")
+    run("cp", m / "data.bin", scratch / "copy")
+    assert same_content(scratch / "copy", "large", size)
+    stats = origin.stats(url)
+    assert fetched(stats) < 1.2 * size
+    assert stats["requests"] < 400
+
+
+@pytest.mark.parametrize("options", ["ranges=ignore", "ranges=ignore;chunked"])
+def test_a_stream_past_a_full_disk_waits_for_its_reader(mount, origin, tiny_disk, options):
+    size = 72 * MIB
+    url = origin.file("stream", size, options)
+    m = mount(url, cache=tiny_disk / "cache")
+    with open(m / "data.bin", "rb", buffering=0) as file:
+        for offset in range(0, size, MIB):
+            assert file.read(MIB) == content("stream", offset, MIB)
+        assert fetched(origin.stats(url)) <= size + MIB
+        # What has gone by comes again, for who wants it.
+        assert os.pread(file.fileno(), 5000, 9 * MIB) == content("stream", 9 * MIB, 5000)
+
+
+def test_random_readers_of_a_full_disk_get_right_bytes(mount, origin, tiny_disk):
+    size, readers = 64 * MIB, 8
+    url = origin.file("random", size)
+    m = mount(url, cache=tiny_disk / "cache")
+
+    def read(seed):
+        at = random.Random(seed)
+        for _ in range(20):
+            offset, length = at.randrange(size), at.choice([100, 5000, MIB])
+            length = min(length, size - offset)
+            assert read_at(m / "data.bin", offset, length) == content("random", offset, length)
+    with concurrent.futures.ThreadPoolExecutor(readers) as pool:
+        list(pool.map(read, range(readers)))
+
+
+def test_a_disk_that_fails_to_write_is_read_past(mount, origin, broken, scratch):
+    size = 4 * MIB
+    url = origin.file("write", size)
+    m = mount(url, "--revalidate=never", cache=scratch / "cache")
+    assert read_at(m / "data.bin", 0, 100) == content("write", 0, 100)
+    broken.fails("write")
+    with open(m / "data.bin", "rb"):
+        assert same_content(m / "data.bin", "write", size)
+        assert "Input/output error" in m.log()
+        broken.well()
+        wait_until(lambda: xattr(m / "data.bin", "cached") == str(size))
+    assert fetched(origin.stats(url)) < 1.2 * size
+
+
+@pytest.mark.parametrize("words", [["read"], ["read", "write"]])
+def test_what_the_disk_does_not_give_back_is_fetched_again(mount, origin, broken, scratch, words):
+    size = 4 * MIB
+    url = origin.file("read", size)
+    m = mount(url, "--revalidate=never", cache=scratch / "cache")
+    with open(m / "data.bin", "rb"):  # not complete when it was opened: not passed through
+        assert same_content(m / "data.bin", "read", size)
+        broken.fails(*words)
+        forget_pages(m / "data.bin")
+        assert read_at(m / "data.bin", MIB + 1, 5000) == content("read", MIB + 1, 5000)
+        assert same_content(m / "data.bin", "read", size)
+        broken.well()
+        forget_pages(m / "data.bin")
+        assert same_content(m / "data.bin", "read", size)
+    assert fetched(origin.stats(url)) < 3.5 * size
+    m.umount()
+    m = mount(url, "--revalidate=never", cache=scratch / "cache")
+    assert same_content(m / "data.bin", "read", size)
+
+
+def test_a_cache_that_cannot_make_files_does_without_until_it_can(mount, origin, broken, scratch):
+    size = 4 * MIB
+    url, stream = origin.file("make", size), origin.file("made", size, "ranges=ignore;chunked", "s")
+    m = mount([url, stream], "--revalidate=never", cache=scratch / "cache")
+    broken.fails("make", "full")
+    with open(m / "data.bin", "rb"):
+        assert same_content(m / "data.bin", "make", size)
+        assert same_content(m / "s", "made", size)
+        assert not m.files(".data")
+        broken.well()
+        wait_until(lambda: m.files(".data"))
+        forget_pages(m / "data.bin")
+        assert same_content(m / "data.bin", "make", size)
+        wait_until(lambda: xattr(m / "data.bin", "cached") == str(size))
+    assert same_content(m / "s", "made", size)
+    m.umount()
+    origin.reset(url)
+    m = mount([url, stream], "--revalidate=never", cache=scratch / "cache")
+    assert same_content(m / "data.bin", "make", size)
+    assert fetched(origin.stats(url)) == 0

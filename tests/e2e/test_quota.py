@@ -1,0 +1,147 @@
+"""The cache stays within its limits: what was used least recently goes first, never what is open,
+and no limit costs a reader a wrong byte."""
+
+import concurrent.futures
+import os
+import random
+
+import pytest
+
+from harness import fetched, read_at, same_content, wait_until, xattr
+from pattern import content
+
+MIB = 1 << 20
+
+
+def taken(cache):
+    """Bytes of disk that the cache takes."""
+    total = 0
+    for path in cache.iterdir():
+        try:
+            total += path.stat().st_blocks * 512
+        except FileNotFoundError:
+            pass
+    return total
+
+
+def cached(m, name):
+    return int(xattr(m / name, "cached"))
+
+
+def fill(m, names, size):
+    for name in names:
+        assert same_content(m / name, name, size)
+
+
+def test_what_was_used_least_recently_goes_first_also_after_a_restart(mount, origin, scratch):
+    names, size, cache = [f"f{i}" for i in range(6)], MIB, scratch / "cache"
+    urls = [origin.file(name, size, name=name) for name in names]
+    m = mount(urls, "--revalidate=never", cache=cache)
+    fill(m, names, size)
+    m.umount()
+    for path in m.files(".map"):  # exactly so, whatever the file system's clock is like
+        url = path.read_bytes()[280:280 + 2048].rstrip(b"\0").decode()
+        used = 1000 + names.index(url.rsplit("/", 1)[1])
+        os.utime(path, (used, used))
+    m = mount(urls, "--revalidate=never", "--cache-max=4M", cache=cache)
+    wait_until(lambda: taken(cache) <= 4 * MIB)
+    for url in urls:
+        origin.reset(url)
+    with open(m / names[5], "rb"), open(m / names[4], "rb"):  # the latest are still there
+        assert same_content(m / names[5], names[5], size)
+        assert same_content(m / names[4], names[4], size)
+    assert fetched(origin.stats(urls[5])) == fetched(origin.stats(urls[4])) == 0
+    assert same_content(m / names[0], names[0], size)
+    assert fetched(origin.stats(urls[0])) >= size
+
+
+def test_reading_much_keeps_the_cache_within_its_limit(mount, origin, scratch):
+    names, size, limit, cache = [f"f{i}" for i in range(8)], 4 * MIB, 12 * MIB, scratch / "cache"
+    m = mount([origin.file(name, size, name=name) for name in names],
+              "--revalidate=never", "--cache-max=12M", cache=cache)
+
+    def read(seed):
+        at = random.Random(seed)
+        for _ in range(12):
+            name = at.choice(names)
+            if at.random() < 0.3:
+                assert same_content(m / name, name, size)
+            offset = at.randrange(size - 100000)
+            assert read_at(m / name, offset, 100000) == content(name, offset, 100000)
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        list(pool.map(read, range(6)))
+    # Little more than that is ever on the disk: what was on its way when the limit was reached.
+    wait_until(lambda: taken(cache) <= limit)
+    fill(m, names, size)
+    wait_until(lambda: taken(cache) <= limit)
+    m.umount()
+    m = mount([origin.file(name, size, name=name) for name in names],
+              "--revalidate=never", "--cache-max=12M", cache=cache)
+    fill(m, names, size)
+
+
+def test_what_is_open_stays_and_the_rest_is_read_past_the_cache(mount, origin, scratch):
+    size, cache = 24 * MIB, scratch / "cache"
+    urls = [origin.file("open", size, name="open"), origin.file("other", MIB, name="other")]
+    m = mount(urls, "--revalidate=never", "--cache-max=8M", cache=cache)
+    with open(m / "open", "rb") as file:
+        assert same_content(m / "open", "open", size)
+        assert same_content(m / "other", "other", MIB)
+        assert fetched(origin.stats(urls[0])) < 1.2 * size
+        assert taken(cache) < 16 * MIB
+        wait_until(lambda: "all of it is in use" in m.log())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        assert file.read(MIB) == content("open", 0, MIB)
+    wait_until(lambda: taken(cache) <= 8 * MIB, what="room once it is closed")
+
+
+def test_a_large_file_is_shrunk_and_its_beginning_stays(mount, origin, scratch):
+    size, cache = 40 * MIB, scratch / "cache"
+    url = origin.file("large", size)
+    m = mount(url, "--revalidate=never", cache=cache)
+    assert same_content(m / "data.bin", "large", size)
+    m.umount()
+    origin.reset(url)
+    m = mount(url, "--revalidate=never", "--cache-max=32M", cache=cache)
+    wait_until(lambda: taken(cache) <= 32 * MIB)
+    assert cached(m, "data.bin") >= 20 * MIB
+    assert same_content(m / "data.bin", "large", size)
+    stats = origin.stats(url)
+    assert fetched(stats) < 25 * MIB
+    first = [int(entry["range"].removeprefix("bytes=").split("-")[0]) for entry in stats["log"]]
+    assert min(first) >= 20 * MIB
+
+
+def test_what_another_mount_has_open_is_left_alone(mount, origin, scratch):
+    size, cache = 3 * MIB, scratch / "cache"
+    urls = [origin.file(name, size, name=name) for name in ("held", "gone")]
+    first = mount(urls, "--revalidate=never", cache=cache)
+    fill(first, ["held", "gone"], size)
+    with open(first / "held", "rb") as file:
+        second = mount(urls, "--revalidate=never", "--cache-max=1M", cache=cache)
+        wait_until(lambda: len(first.files(".data")) == 1)
+        assert same_content(second / "gone", "gone", size)
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        origin.reset(urls[0])
+        assert file.read() == content("held", 0, size)
+        assert fetched(origin.stats(urls[0])) == 0
+    wait_until(lambda: not first.files(".data"))
+
+
+@pytest.mark.parametrize("rounds", [6])
+def test_unmounting_in_the_middle_of_it_is_clean(mount, origin, scratch, rounds):
+    names, size, cache = [f"f{i}" for i in range(5)], 2 * MIB, scratch / "cache"
+    urls = [origin.file(name, size, name=name) for name in names]
+    for seed in range(rounds):
+        m = mount(urls, "--revalidate=never", "--cache-max=3M", cache=cache)
+        with concurrent.futures.ThreadPoolExecutor(3) as pool:
+            jobs = [pool.submit(same_content, m / random.Random(seed + i).choice(names), "", 0)
+                    for i in range(3)]
+            for job in jobs:
+                job.exception() or job.result()
+        if seed % 3 == 2:
+            m.kill()
+        else:
+            m.umount()
+    m = mount(urls, "--revalidate=never", cache=cache)
+    fill(m, names, size)
