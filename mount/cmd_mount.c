@@ -1,6 +1,7 @@
 /* adlfs mount: the order of its steps is the point. What can go wrong because of what was typed
  * comes first, in the terminal: options, manifest, mount point. Then the fork, since the engine
  * starts threads, and only then the engine and the mount itself. */
+#include "cleanup.h"
 #include "commands.h"
 #include "daemon.h"
 #include "file.h"
@@ -8,6 +9,7 @@
 #include "logger.h"
 #include "mountpoint.h"
 #include "notify.h"
+#include "reloader.h"
 #include "source.h"
 #include "tree.h"
 
@@ -28,7 +30,9 @@ struct job {
     struct adl_tree *tree; /* owned */
     struct adl_daemon daemon;
     struct adl_logger logger;
-    struct adl_engine *engine; /* owned */
+    struct adl_engine *engine;     /* owned */
+    struct adl_reloader *reloader; /* owned */
+    char *path; /* owned: of the manifest, absolute; NULL: cannot be read again */
 };
 
 static void free_job(struct job *job)
@@ -37,6 +41,22 @@ static void free_job(struct job *job)
     adl_manifest_free(&job->manifest);
     adl_source_free(&job->source);
     free(job->mountpoint);
+    free(job->path);
+}
+
+/* Where it is to be read again: the daemon leaves its directory. */
+static int find_path(struct job *job, const char *source)
+{
+    if (adl_source_is_url(source) || strcmp(source, "-") == 0)
+        return 0;
+    cleanup_free char *directory = getcwd(NULL, 0);
+    if (!directory)
+        return -errno;
+    int length = source[0] == '/' ? asprintf(&job->path, "%s", source)
+                                  : asprintf(&job->path, "%s/%s", directory, source);
+    if (length < 0)
+        job->path = NULL;
+    return length < 0 ? -ENOMEM : 0;
 }
 
 /* Reads what is to be mounted, and where. Everything that is wrong has been told. */
@@ -54,6 +74,13 @@ static int prepare(struct job *job, const char *source, const char *mountpoint)
         return r;
     }
     adl_source_finish(&job->source);
+    r = find_path(job, source);
+    if (r == 0 && !job->path && job->options->follow) {
+        fputs("adlfs: --follow needs a manifest that is a file\n", stderr);
+        r = -EINVAL;
+    }
+    if (r < 0)
+        return r;
     return adl_mountpoint_prepare(mountpoint, &job->mountpoint);
 }
 
@@ -81,7 +108,7 @@ static void tell_manager(const struct job *job, const char *state, const char *w
 }
 
 /* The mount is usable: from here on the daemon is on its own. */
-static void on_ready(void *ctx)
+static void on_ready(void *ctx, struct adl_fs *fs)
 {
     struct job *job = ctx;
     if (!job->options->foreground)
@@ -90,11 +117,49 @@ static void on_ready(void *ctx)
     adl_log(&job->logger.log, ADL_NOTICE, "mounted %s at %s: %zu file%s", job->source.name,
             job->mountpoint, job->manifest.count, job->manifest.count == 1 ? "" : "s");
     tell_manager(job, "READY=1\n", "Mounted");
+    if (job->reloader) /* last: from here on the manifest may be another */
+        adl_reloader_ready(job->reloader, fs);
 }
 
-static void on_stopping(void *ctx)
+static void on_ending(void *ctx)
 {
-    tell_manager(ctx, "STOPPING=1\n", "Unmounting");
+    struct job *job = ctx;
+    if (job->reloader) /* first: it may have another manifest in its hands */
+        adl_reloader_stop(job->reloader);
+    tell_manager(job, "STOPPING=1\n", "Unmounting");
+}
+
+static void on_ended(void *ctx)
+{
+    struct job *job = ctx;
+    if (job->reloader)
+        adl_reloader_join(job->reloader);
+}
+
+/* A terminal that hangs up ends what runs in its foreground. */
+static bool hangup_reloads(const struct job *job)
+{
+    return job->path && (!job->options->foreground || !isatty(STDERR_FILENO));
+}
+
+static int start_reloader(struct job *job)
+{
+    if (!hangup_reloads(job) && !job->options->follow)
+        return 0;
+    const struct adl_reloader_options options = {.path = job->path,
+                                                 .name = job->source.name,
+                                                 .keep_going = job->options->keep_going,
+                                                 .follow = job->options->follow,
+                                                 .hangup = hangup_reloads(job),
+                                                 .log = &job->logger.log,
+                                                 .engine = job->engine,
+                                                 .manifest = &job->manifest,
+                                                 .tree = &job->tree};
+    int r = adl_reloader_new(&options, &job->reloader);
+    if (r < 0)
+        adl_log(&job->logger.log, ADL_ERROR, "%s cannot be followed: %s", job->source.name,
+                strerror(-r));
+    return r;
 }
 
 static int start_engine(struct job *job)
@@ -130,9 +195,15 @@ static int mount_and_serve(struct job *job)
                                       .source = job->source.name,
                                       .allow_other = job->options->allow_other,
                                       .exec = job->options->exec,
-                                      .stopping = on_stopping};
+                                      .reloads = hangup_reloads(job)};
     const struct adl_log *log = &job->logger.log;
-    r = adl_fs_run(&fs, job->engine, &job->manifest, job->tree, log, on_ready, job);
+    static const struct adl_fs_events events = {.ready = on_ready,
+                                                .ending = on_ending,
+                                                .ended = on_ended};
+    r = start_reloader(job);
+    if (r == 0)
+        r = adl_fs_run(&fs, job->engine, job->tree, log, &events, job);
+    adl_reloader_free(job->reloader);
     if (r < 0)
         tell_mount_error(job, r);
     adl_engine_free(job->engine);

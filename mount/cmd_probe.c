@@ -7,14 +7,14 @@
 #include "cleanup.h"
 #include "commands.h"
 #include "file.h"
+#include "json.h"
 #include "logger.h"
+#include "tempdir.h"
 #include "url.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -42,42 +42,8 @@ struct probe {
     int done;                 /* eventfd, counts answers */
     int signals;              /* signalfd: the temporary directory is removed before they act */
     int caught;               /* the signal that ended the wait; 0: none */
-    char directory[64];       /* the temporary cache */
+    char directory[ADL_TEMPDIR_ROOM]; /* the temporary cache */
 };
-
-/* Text for JSON, which is UTF-8 only: what is not becomes '?'. */
-static json_t *json_text(const char *text)
-{
-    if (!text)
-        return json_null();
-    json_t *json = json_string(text);
-    if (json)
-        return json;
-    cleanup_free char *plain = strdup(text);
-    if (!plain)
-        return NULL;
-    for (char *at = plain; *at; at++)
-        if (*at & 0x80)
-            *at = '?';
-    return json_string(plain);
-}
-
-static json_t *json_number(int64_t number, bool known)
-{
-    return known ? json_integer(number) : json_null();
-}
-
-/* "2026-01-31T12:00:00Z" */
-static json_t *json_time(int64_t seconds)
-{
-    time_t when = (time_t)seconds;
-    struct tm parts;
-    char text[40];
-    if (seconds == ADL_TIME_UNKNOWN || !gmtime_r(&when, &parts))
-        return json_null();
-    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
-    return json_string(text);
-}
 
 static const char *http_name(int version)
 {
@@ -119,13 +85,14 @@ static void on_report(void *ctx, const struct adl_report *report)
                         : report->error ? report->error
                                         : strerror(-finding->error);
     finding->json =
-        json_pack("{so so so so so so so so so so}", "url", json_text(report->url), "mode",
-                  json_text(report->mode), "size", json_number(report->size, report->size >= 0),
-                  "etag", json_text(report->etag), "last_modified", json_time(report->mtime),
-                  "final_url", json_text(report->final_url), "http_version",
-                  json_text(http_name(report->http_version)), "status",
-                  json_number(report->http_status, report->http_status > 0), "seconds",
-                  json_real(report->seconds), "error", json_text(error));
+        json_pack("{so so so so so so so so so so}", "url", adl_json_text(report->url), "mode",
+                  adl_json_text(report->mode), "size",
+                  adl_json_number(report->size, report->size >= 0), "etag",
+                  adl_json_text(report->etag), "last_modified", adl_json_time(report->mtime),
+                  "final_url", adl_json_text(report->final_url), "http_version",
+                  adl_json_text(http_name(report->http_version)), "status",
+                  adl_json_number(report->http_status, report->http_status > 0), "seconds",
+                  json_real(report->seconds), "error", adl_json_text(error));
     count(finding);
 }
 
@@ -302,32 +269,6 @@ static int make_manifest(struct probe *probe)
     return r;
 }
 
-static int make_directory(struct probe *probe)
-{
-    const char *parent = getenv("TMPDIR");
-    int length = snprintf(probe->directory, sizeof(probe->directory), "%s/adlfs-probe-XXXXXX",
-                          parent && parent[0] == '/' ? parent : "/tmp");
-    if (length >= (int)sizeof(probe->directory))
-        snprintf(probe->directory, sizeof(probe->directory), "/tmp/adlfs-probe-XXXXXX");
-    if (mkdtemp(probe->directory))
-        return 0;
-    probe->directory[0] = '\0';
-    return -errno;
-}
-
-/* The cache directory is flat. */
-static void remove_directory(const char *path)
-{
-    DIR *dir = opendir(path);
-    if (!dir)
-        return;
-    for (const struct dirent *entry; (entry = readdir(dir)) != NULL;)
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            unlinkat(dirfd(dir), entry->d_name, 0);
-    closedir(dir);
-    rmdir(path);
-}
-
 /* Blocks the signals that would end the process, in every thread to come. */
 static int catch_signals(struct probe *probe, sigset_t *before)
 {
@@ -355,7 +296,7 @@ static int start(struct probe *probe)
     if (r == 0)
         r = make_manifest(probe);
     if (r == 0)
-        r = make_directory(probe);
+        r = adl_tempdir_make("probe", probe->directory);
     if (r < 0)
         return r;
     struct adl_settings settings = probe->options->settings;
@@ -371,7 +312,7 @@ static int start(struct probe *probe)
 static void free_probe(struct probe *probe)
 {
     if (probe->directory[0])
-        remove_directory(probe->directory);
+        adl_tempdir_remove(probe->directory);
     for (size_t i = 0; probe->findings && i < probe->options->n_operands; i++)
         json_decref(probe->findings[i].json);
     free(probe->findings);

@@ -24,5 +24,8 @@ extern const struct adl_command adl_mount_command;
 extern const struct adl_command adl_umount_command;
 extern const struct adl_command adl_probe_command;
 extern const struct adl_command adl_verify_command;
+extern const struct adl_command adl_get_command;
+extern const struct adl_command adl_reload_command;
+extern const struct adl_command adl_cache_command;
 
 #endif

@@ -60,20 +60,6 @@ static struct place *place_of(struct adl_foresight *foresight, uint32_t dir)
     return place;
 }
 
-/* Which child of its directory a node is: children stand in the order of their numbers. */
-static uint32_t child_index(const struct adl_tree *tree, uint32_t dir, uint32_t number)
-{
-    uint32_t low = 0, high = adl_tree_node(tree, dir)->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (adl_tree_child(tree, dir, middle) < number)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 /* The files among the children [from, to) of a directory. */
 static size_t files(const struct adl_tree *tree, uint32_t dir, uint32_t from, uint32_t to,
                     uint32_t entries[ADL_FORESEEN_MAX])
@@ -125,7 +111,7 @@ size_t adl_foresight_stat(struct adl_foresight *foresight, uint32_t file, bool u
     pthread_mutex_lock(&foresight->lock);
     struct place *place = place_of(foresight, dir);
     if ((unknown || place->statted) && is_listed(place)) {
-        uint32_t next = child_index(tree, dir, file) + 1;
+        uint32_t next = adl_tree_rank(tree, file) + 1;
         uint32_t from = place->statted > next ? place->statted : next;
         /* Half of what was said last is still ahead: more is not needed yet. */
         if (from - next < ADL_FORESEEN_MAX / 2 && from < end) {
@@ -145,7 +131,7 @@ size_t adl_foresight_open(struct adl_foresight *foresight, uint32_t file,
     size_t count = 0;
     pthread_mutex_lock(&foresight->lock);
     struct place *place = place_of(foresight, dir);
-    uint32_t k = child_index(tree, dir, file);
+    uint32_t k = adl_tree_rank(tree, file);
     place->run = k == place->opened && k > 0 ? place->run + 1 : 0;
     if (!place->run)
         place->fetched = 0;

@@ -5,7 +5,6 @@
 #include "foresight.h"
 #include "passthrough.h"
 #include "reply.h"
-#include "xattr.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -41,21 +40,35 @@ struct adl_fs {
     struct adl_backing backing; /* first: see backing.h */
     const struct adl_fs_options *options;
     struct adl_engine *engine;
-    const struct adl_manifest *manifest;
-    const struct adl_tree *tree;
     const struct adl_log *log;
     struct fuse_session *session;
     struct adl_passthrough *passthrough; /* owned */
-    struct adl_foresight *foresight;     /* owned */
     struct adl_reply *reply;             /* owned */
     uid_t uid;
     gid_t gid;
     time_t born;
-    void (*ready)(void *ctx);
-    void *ready_ctx;
+    const struct adl_fs_events *events;
+    void *ctx;
+
+    /* What a reload changes: who looks holds the lock meanwhile, and waits for nothing. */
+    pthread_rwlock_t lock;
+    const struct adl_tree *tree;
+    struct adl_foresight *foresight; /* owned */
+    time_t changed;                  /* when directories got what is in them */
+    struct adl_xattr_root told;
 };
 static_assert(offsetof(struct adl_fs, backing) == 0,
               "the hooks take the session's userdata for it");
+
+static void let_go(pthread_rwlock_t **lock)
+{
+    pthread_rwlock_unlock(*lock);
+}
+
+/* The names stay as they are until the scope ends. Not twice in one thread. */
+#define HOLD_NAMES(fs)                                                                             \
+    __attribute__((cleanup(let_go), unused)) pthread_rwlock_t *held_ = &(fs)->lock;                \
+    pthread_rwlock_rdlock(held_)
 
 static uint32_t number_of(fuse_ino_t ino)
 {
@@ -77,6 +90,12 @@ static struct adl_fs *fs_of(fuse_req_t req)
     return fuse_req_userdata(req);
 }
 
+/* NULL: a reload took it away. */
+static const struct adl_node *node_of(const struct adl_fs *fs, fuse_ino_t ino)
+{
+    return adl_tree_node(fs->tree, number_of(ino));
+}
+
 /* --- attributes */
 
 static void fill_dir(const struct adl_fs *fs, uint32_t number, struct stat *st)
@@ -87,9 +106,9 @@ static void fill_dir(const struct adl_fs *fs, uint32_t number, struct stat *st)
                         .st_uid = fs->uid,
                         .st_gid = fs->gid,
                         .st_blksize = 4096,
-                        .st_mtim.tv_sec = fs->born,
-                        .st_ctim.tv_sec = fs->born,
-                        .st_atim.tv_sec = fs->born};
+                        .st_mtim.tv_sec = fs->changed,
+                        .st_ctim.tv_sec = fs->changed,
+                        .st_atim.tv_sec = fs->changed};
 }
 
 static void fill_file(const struct adl_fs *fs, uint32_t number, const struct adl_attr *attr,
@@ -173,6 +192,7 @@ static void foresee_opens(struct adl_fs *fs, uint32_t number)
 static void on_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
     struct adl_fs *fs = fs_of(req);
+    HOLD_NAMES(fs);
     uint32_t number = adl_tree_lookup(fs->tree, number_of(parent), name, strlen(name));
     struct fuse_entry_param entry = {.entry_timeout = ENTRY_TIMEOUT};
     if (number == ADL_NO_NODE) {
@@ -210,7 +230,9 @@ static void on_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_dat
 
 static void on_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
-    adl_foresight_listed(fs_of(req)->foresight, number_of(ino), true);
+    struct adl_fs *fs = fs_of(req);
+    HOLD_NAMES(fs);
+    adl_foresight_listed(fs->foresight, number_of(ino), true);
     info->cache_readdir = 1;
     info->keep_cache = 1;
     fuse_reply_open(req, info);
@@ -219,7 +241,9 @@ static void on_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *in
 static void on_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
     (void)info;
-    adl_foresight_listed(fs_of(req)->foresight, number_of(ino), false);
+    struct adl_fs *fs = fs_of(req);
+    HOLD_NAMES(fs);
+    adl_foresight_listed(fs->foresight, number_of(ino), false);
     fuse_reply_err(req, 0);
 }
 
@@ -248,9 +272,10 @@ static void on_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset
 {
     (void)info;
     struct adl_fs *fs = fs_of(req);
-    char *buffer = malloc(size);
+    HOLD_NAMES(fs);
+    char *buffer = node_of(fs, ino) ? malloc(size) : NULL;
     if (!buffer) {
-        fuse_reply_err(req, ENOMEM);
+        fuse_reply_err(req, node_of(fs, ino) ? ENOMEM : ESTALE);
         return;
     }
     size_t used = 0;
@@ -282,13 +307,37 @@ static void stat_done(void *ctx, int error, const struct adl_attr *attr)
     free(pending);
 }
 
+static struct adl_handle *handle_of(const struct fuse_file_info *info)
+{
+    return (struct adl_handle *)(uintptr_t)info->fh;
+}
+
+/* A file that a reload took away is still there for who has it open. */
+static void stat_gone(fuse_req_t req, fuse_ino_t ino, const struct fuse_file_info *info)
+{
+    struct adl_attr attr;
+    struct stat st;
+    if (!info) {
+        fuse_reply_err(req, ESTALE);
+        return;
+    }
+    adl_handle_attr(handle_of(info), &attr);
+    fill_file(fs_of(req), number_of(ino), &attr, &st);
+    st.st_nlink = 0;
+    fuse_reply_attr(req, &st, ATTR_TIMEOUT);
+}
+
 static void on_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
-    (void)info;
     struct adl_fs *fs = fs_of(req);
-    const struct adl_node *node = adl_tree_node(fs->tree, number_of(ino));
+    HOLD_NAMES(fs);
+    const struct adl_node *node = node_of(fs, ino);
     struct stat st;
     struct adl_attr attr;
+    if (!node) {
+        stat_gone(req, ino, info);
+        return;
+    }
     if (node->entry == ADL_NO_ENTRY) {
         fill_dir(fs, number_of(ino), &st);
         fuse_reply_attr(req, &st, ENTRY_TIMEOUT);
@@ -353,19 +402,19 @@ static void on_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
         fuse_reply_err(req, EROFS);
         return;
     }
+    HOLD_NAMES(fs);
+    const struct adl_node *node = node_of(fs, ino);
+    if (!node) {
+        fuse_reply_err(req, ESTALE);
+        return;
+    }
     uint64_t ticket = ticket_for(req);
     struct pending *pending = ticket ? pend(req, ino) : NULL;
     if (!pending)
         return;
     pending->info = *info;
-    adl_file_open(fs->engine, ticket, adl_tree_node(fs->tree, number_of(ino))->entry,
-                  version_of(ino), open_done, pending);
+    adl_file_open(fs->engine, ticket, node->entry, version_of(ino), open_done, pending);
     foresee_opens(fs, number_of(ino));
-}
-
-static struct adl_handle *handle_of(const struct fuse_file_info *info)
-{
-    return (struct adl_handle *)(uintptr_t)info->fh;
 }
 
 static int read_done(void *ctx, int error, int fd, int64_t offset, size_t length)
@@ -395,16 +444,17 @@ static void on_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *in
 static void on_statfs(fuse_req_t req, fuse_ino_t ino)
 {
     (void)ino;
-    const struct adl_fs *fs = fs_of(req);
-    struct statvfs st = {.f_bsize = 4096,
-                         .f_frsize = 4096,
-                         .f_files = fs->manifest->count,
-                         .f_namemax = 255,
-                         .f_flag = ST_RDONLY};
+    struct adl_fs *fs = fs_of(req);
+    HOLD_NAMES(fs);
+    struct statvfs st = {.f_bsize = 4096, .f_frsize = 4096, .f_namemax = 255, .f_flag = ST_RDONLY};
     struct adl_attr attr;
-    for (size_t i = 0; i < fs->manifest->count; i++)
-        if (adl_file_known(fs->engine, (uint32_t)i, &attr) && attr.size > 0)
+    for (uint32_t i = 0; i < adl_tree_entries(fs->tree); i++) {
+        if (adl_tree_of_entry(fs->tree, i) == ADL_NO_NODE)
+            continue;
+        st.f_files++;
+        if (adl_file_known(fs->engine, i, &attr) && attr.size > 0)
             st.f_blocks += (fsblkcnt_t)attr.size / 4096 + 1;
+    }
     fuse_reply_statfs(req, &st);
 }
 
@@ -436,43 +486,97 @@ static void xattr_done(void *ctx, const struct adl_report *report)
     free(pending);
 }
 
-static void ask_report(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+static void ask_report(fuse_req_t req, fuse_ino_t ino, uint32_t entry, const char *name,
+                       size_t size)
 {
-    struct adl_fs *fs = fs_of(req);
     struct pending *pending = pend(req, ino);
     if (!pending)
         return;
     snprintf(pending->name, sizeof(pending->name), "%s", name);
     pending->size = size;
-    adl_file_report(fs->engine, adl_tree_node(fs->tree, number_of(ino))->entry, xattr_done,
-                    pending);
-}
-
-static bool is_file(const struct adl_fs *fs, fuse_ino_t ino)
-{
-    return adl_tree_node(fs->tree, number_of(ino))->entry != ADL_NO_ENTRY;
+    adl_file_report(fs_of(req)->engine, entry, xattr_done, pending);
 }
 
 static void on_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
+    struct adl_fs *fs = fs_of(req);
+    HOLD_NAMES(fs);
+    const struct adl_node *node = node_of(fs, ino);
     char value[XATTR_ROOM] = "";
-    if (is_file(fs_of(req), ino) && adl_xattr_is_file(name))
-        ask_report(req, ino, name, size);
+    if (!node)
+        fuse_reply_err(req, ESTALE);
+    else if (node->entry != ADL_NO_ENTRY && adl_xattr_is_file(name))
+        ask_report(req, ino, node->entry, name, size);
     else if (ino == FUSE_ROOT_ID && adl_xattr_is_root(name))
-        reply_xattr(req, size, value, adl_xattr_of_root(name, value, sizeof(value)));
+        reply_xattr(req, size, value, adl_xattr_of_root(name, &fs->told, value, sizeof(value)));
     else
         fuse_reply_err(req, ENODATA);
 }
 
 static void on_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 {
+    struct adl_fs *fs = fs_of(req);
+    HOLD_NAMES(fs);
+    const struct adl_node *node = node_of(fs, ino);
     char value[XATTR_ROOM] = "";
-    if (is_file(fs_of(req), ino))
-        ask_report(req, ino, "", size);
+    if (!node)
+        fuse_reply_err(req, ESTALE);
+    else if (node->entry != ADL_NO_ENTRY)
+        ask_report(req, ino, node->entry, "", size);
     else if (ino == FUSE_ROOT_ID)
         reply_xattr(req, size, value, (int)adl_xattr_list_root(value, sizeof(value)));
     else
         reply_xattr(req, size, value, 0);
+}
+
+/* --- other names */
+
+/* What the kernel remembers of a name, or of its absence; -ENOENT: nothing. */
+static void forget_name(const struct adl_fs *fs, uint32_t parent, const char *name)
+{
+    fuse_lowlevel_notify_inval_entry(fs->session, parent, name, strlen(name));
+}
+
+/* Names that are in `tree`, in directories that are in both, and not in `other`; and what was
+ * listed of those directories. */
+static void forget_names(const struct adl_fs *fs, const struct adl_tree *tree,
+                         const struct adl_tree *other)
+{
+    uint32_t last = ADL_NO_NODE;
+    for (uint32_t number = ADL_ROOT + 1; number < adl_tree_limit(tree); number++) {
+        const struct adl_node *node = adl_tree_node(tree, number);
+        if (!node || adl_tree_node(other, number) || !adl_tree_node(other, node->parent))
+            continue;
+        forget_name(fs, node->parent, node->name);
+        if (node->parent != last)
+            fuse_lowlevel_notify_inval_inode(fs->session, node->parent, 0, 0);
+        last = node->parent;
+    }
+}
+
+int adl_fs_replace(struct adl_fs *fs, const struct adl_tree *tree)
+{
+    struct adl_foresight *foresight = adl_foresight_new(tree);
+    if (!foresight)
+        return -ENOMEM;
+    pthread_rwlock_wrlock(&fs->lock);
+    const struct adl_tree *old = fs->tree;
+    struct adl_foresight *old_foresight = fs->foresight;
+    fs->tree = tree;
+    fs->foresight = foresight;
+    fs->changed = time(NULL);
+    pthread_rwlock_unlock(&fs->lock);
+    adl_foresight_free(old_foresight);
+    forget_names(fs, old, tree);
+    forget_names(fs, tree, old);
+    return 0;
+}
+
+void adl_fs_tell(struct adl_fs *fs, const struct adl_xattr_root *told)
+{
+    pthread_rwlock_wrlock(&fs->lock);
+    fs->told = *told;
+    pthread_rwlock_unlock(&fs->lock);
 }
 
 /* --- the session */
@@ -528,7 +632,7 @@ static void *greet(void *ctx)
     struct stat st;
     if (stat(fs->options->mountpoint, &st) == 0)
         raise_kernel_readahead(fs, st.st_dev);
-    fs->ready(fs->ready_ctx);
+    fs->events->ready(fs->ctx, fs);
     return NULL;
 }
 
@@ -546,13 +650,13 @@ static int serve(struct adl_fs *fs)
         int signalled = fuse_session_loop_mt(fs->session, config);
         error = signalled < 0 ? signalled : 0;
     }
-    if (fs->options->stopping)
-        fs->options->stopping(fs->ready_ctx);
+    fs->events->ending(fs->ctx);
     adl_engine_stop(
         fs->engine); /* whoever waits is answered while there is a device to answer to */
     fuse_session_unmount(fs->session);
     if (greeted)
         pthread_join(greeter, NULL);
+    fs->events->ended(fs->ctx);
     fuse_loop_cfg_destroy(config);
     return error;
 }
@@ -598,29 +702,45 @@ static int run_session(struct adl_fs *fs)
     return error;
 }
 
-int adl_fs_run(const struct adl_fs_options *options, struct adl_engine *engine,
-               const struct adl_manifest *manifest, const struct adl_tree *tree,
-               const struct adl_log *log, void (*ready)(void *ctx), void *ctx)
+/* Who waits to change something is not kept waiting by who only looks. */
+static void init_lock(pthread_rwlock_t *lock)
 {
+    pthread_rwlockattr_t attr;
+    pthread_rwlockattr_init(&attr);
+    pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    pthread_rwlock_init(lock, &attr);
+    pthread_rwlockattr_destroy(&attr);
+}
+
+int adl_fs_run(const struct adl_fs_options *options, struct adl_engine *engine,
+               const struct adl_tree *tree, const struct adl_log *log,
+               const struct adl_fs_events *events, void *ctx)
+{
+    time_t now = time(NULL);
     struct adl_fs fs = {.options = options,
                         .engine = engine,
-                        .manifest = manifest,
-                        .tree = tree,
                         .log = log,
                         .uid = getuid(),
                         .gid = getgid(),
-                        .born = time(NULL),
-                        .ready = ready,
-                        .ready_ctx = ctx};
+                        .born = now,
+                        .events = events,
+                        .ctx = ctx,
+                        .tree = tree,
+                        .changed = now,
+                        .told = {.generation = 1}};
     int error = adl_passthrough_new(&fs.backing, log, &fs.passthrough);
     if (error < 0)
         return error;
+    if (!options->reloads)
+        snprintf(fs.told.error, sizeof(fs.told.error), "never");
+    init_lock(&fs.lock);
     fs.foresight = adl_foresight_new(tree);
     error = fs.foresight ? adl_reply_new(REQUEST_MAX, &fs.reply) : -ENOMEM;
     if (error == 0)
         error = run_session(&fs);
     adl_reply_free(fs.reply);
     adl_foresight_free(fs.foresight);
+    pthread_rwlock_destroy(&fs.lock);
     adl_passthrough_free(fs.passthrough);
     return error;
 }

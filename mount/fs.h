@@ -10,19 +10,40 @@
 #include "file.h"
 #include "log.h"
 #include "tree.h"
+#include "xattr.h"
 
 struct adl_fs_options {
     const char *mountpoint; /* absolute */
     const char *source;     /* what is mounted, for the table of mounts; without secrets */
     bool allow_other;
-    bool exec;                   /* all files get mode 0555 */
-    void (*stopping)(void *ctx); /* may be NULL: called with `ctx` when the end begins */
+    bool exec;    /* all files get mode 0555 */
+    bool reloads; /* on SIGHUP the manifest is read again */
 };
 
-/* Mounts and serves until unmounted or signalled (SIGTERM, SIGINT, SIGHUP). `ready` is called once,
- * from another thread, when the mount is usable. 0 or -errno. */
+struct adl_fs;
+
+struct adl_fs_events {
+    /* The mount is usable. From another thread; perhaps as late as `ending`. */
+    void (*ready)(void *ctx, struct adl_fs *fs);
+    /* It is not any more. The engine stops when this returns ... */
+    void (*ending)(void *ctx);
+    /* ... and nothing may use the adl_fs when this returns. */
+    void (*ended)(void *ctx);
+};
+
+/* Mounts and serves until unmounted or signalled: SIGTERM, SIGINT, and SIGHUP if nobody else has a
+ * handler for it. 0 or -errno. */
 int adl_fs_run(const struct adl_fs_options *options, struct adl_engine *engine,
-               const struct adl_manifest *manifest, const struct adl_tree *tree,
-               const struct adl_log *log, void (*ready)(void *ctx), void *ctx);
+               const struct adl_tree *tree, const struct adl_log *log,
+               const struct adl_fs_events *events, void *ctx);
+
+/* Shows another tree from now on, which has inherited the numbers of the one that was shown, and
+ * whose entries the engine knows; makes the kernel forget what is not so any more. The old one is
+ * not used when this returns. 0; -ENOMEM: nothing has changed. Between `ready` and `ended`, by one
+ * thread at a time, which holds nothing that an operation or the engine waits for. */
+int adl_fs_replace(struct adl_fs *fs, const struct adl_tree *tree);
+
+/* What the root's attributes say. Any thread. */
+void adl_fs_tell(struct adl_fs *fs, const struct adl_xattr_root *told);
 
 #endif

@@ -11,8 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct adl_command *const commands[] = {&adl_mount_command, &adl_umount_command,
-                                                     &adl_probe_command, &adl_verify_command};
+static const struct adl_command *const commands[] = {&adl_mount_command,  &adl_umount_command,
+                                                     &adl_probe_command,  &adl_get_command,
+                                                     &adl_reload_command, &adl_cache_command,
+                                                     &adl_verify_command};
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

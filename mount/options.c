@@ -6,6 +6,7 @@
 #include "spell.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +63,7 @@ static const struct word level_words[] = {{"error", ADL_ERROR},
                                           {"debug", ADL_DEBUG},
                                           {NULL, 0}};
 
+#define ADL_FOR_ALL  UINT_MAX
 #define AT(field)    offsetof(struct adl_options, field)
 #define WEEK_SECONDS (INT64_C(7) * 24 * 3600)
 /* Fits everywhere that adds it to a clock. */
@@ -70,60 +72,75 @@ static const struct word level_words[] = {{"error", ADL_ERROR},
 /* clang-format off */
 static const struct option table[] = {
     {"cache-dir", "DIR", "keep what was fetched here [~/.cache/adlfs]",
-     NULL, AT(settings.cache_dir), 0, 0, PATH, ADL_FOR_MOUNT | ADL_FOR_VERIFY, 0},
+     NULL, AT(settings.cache_dir), 0, 0, PATH,
+     ADL_FOR_MOUNT | ADL_FOR_GET | ADL_FOR_CACHE | ADL_FOR_VERIFY, 0},
     {"allocate", "sparse|full", "how cache files take disk space",
-     allocate_words, AT(settings.allocate), 0, 0, CHOICE, ADL_FOR_MOUNT, 0},
+     allocate_words, AT(settings.allocate), 0, 0, CHOICE, ADL_FOR_MOUNT | ADL_FOR_GET, 0},
     {"cache-max", "SIZE", "what the cache may take of the disk [no limit]",
      NULL, AT(settings.cache_max), 1 << 20, INT64_MAX, BYTES, ADL_FOR_MOUNT, 0},
     {"cache-reserve", "SIZE", "what it leaves free there [nothing]",
      NULL, AT(settings.cache_reserve), 1 << 20, INT64_MAX, BYTES, ADL_FOR_MOUNT, 0},
     {"block-size", "SIZE", "unit of the cache, a power of two",
-     NULL, AT(settings.block_size), 4096, 16 << 20, SIZE, ADL_FOR_MOUNT, 0},
+     NULL, AT(settings.block_size), 4096, 16 << 20, SIZE, ADL_FOR_MOUNT | ADL_FOR_GET, 0},
     {"revalidate", "SECONDS|never|always", "how long to trust what an origin said",
-     revalidate_words, AT(settings.revalidate), 0, LONG_SECONDS, SECONDS, ADL_FOR_MOUNT, 0},
+     revalidate_words, AT(settings.revalidate), 0, LONG_SECONDS, SECONDS, ADL_FOR_MOUNT | ADL_FOR_GET, 0},
     {"retry-for", "SECONDS", "a stuck read fails after this long",
-     NULL, AT(settings.retry_for), 0, WEEK_SECONDS, SECONDS, ADL_FOR_MOUNT | ADL_FOR_PROBE, 0},
+     NULL, AT(settings.retry_for), 0, WEEK_SECONDS, SECONDS, ADL_FOR_MOUNT | ADL_FOR_PROBE | ADL_FOR_GET, 0},
     {"connect-timeout", "SECONDS", "give up connecting after this long",
-     NULL, AT(settings.connect_timeout), 1, 3600, SECONDS, ADL_FOR_MOUNT | ADL_FOR_PROBE, 0},
+     NULL, AT(settings.connect_timeout), 1, 3600, SECONDS, ADL_FOR_MOUNT | ADL_FOR_PROBE | ADL_FOR_GET, 0},
     {"stall-timeout", "SECONDS", "retry a transfer that is silent so long",
-     NULL, AT(settings.stall_timeout), 1, 3600, SECONDS, ADL_FOR_MOUNT, 0},
+     NULL, AT(settings.stall_timeout), 1, 3600, SECONDS, ADL_FOR_MOUNT | ADL_FOR_GET, 0},
     {"max-connections-per-origin", "N", "at most so many to one server",
-     NULL, AT(settings.origin_connections), 1, 64, NUMBER, ADL_FOR_MOUNT, 0},
+     NULL, AT(settings.origin_connections), 1, 64, NUMBER, ADL_FOR_MOUNT | ADL_FOR_GET, 0},
     {"max-connections", "N", "at most so many in all",
-     NULL, AT(settings.connections), 1, 256, NUMBER, ADL_FOR_MOUNT, 0},
+     NULL, AT(settings.connections), 1, 256, NUMBER, ADL_FOR_MOUNT | ADL_FOR_GET, 0},
     {"header", "'NAME: VALUE'|@FILE", "send this header too; may be repeated",
-     NULL, 0, 0, 0, HEADER, ADL_FOR_MOUNT | ADL_FOR_PROBE, 0},
+     NULL, 0, 0, 0, HEADER, ADL_FOR_MOUNT | ADL_FOR_PROBE | ADL_FOR_GET, 0},
     {"netrc", NULL, "log in as ~/.netrc says",
-     NULL, AT(netrc), 0, 0, FLAG, ADL_FOR_MOUNT | ADL_FOR_PROBE, 0},
+     NULL, AT(netrc), 0, 0, FLAG, ADL_FOR_MOUNT | ADL_FOR_PROBE | ADL_FOR_GET, 0},
     {"netrc-file", "FILE", "log in as this file says",
-     NULL, AT(settings.netrc), 0, 0, PATH, ADL_FOR_MOUNT | ADL_FOR_PROBE, 0},
+     NULL, AT(settings.netrc), 0, 0, PATH, ADL_FOR_MOUNT | ADL_FOR_PROBE | ADL_FOR_GET, 0},
     {"user-agent", "TEXT", "say this in User-Agent [adlfs/" ADL_VERSION "]",
-     NULL, AT(settings.user_agent), 0, 0, TEXT, ADL_FOR_MOUNT | ADL_FOR_PROBE, 0},
+     NULL, AT(settings.user_agent), 0, 0, TEXT, ADL_FOR_MOUNT | ADL_FOR_PROBE | ADL_FOR_GET, 0},
     {"cacert", "FILE", "trust these CA certificates [the system's]",
-     NULL, AT(settings.ca_file), 0, 0, PATH, ADL_FOR_MOUNT | ADL_FOR_PROBE, 0},
+     NULL, AT(settings.ca_file), 0, 0, PATH, ADL_FOR_MOUNT | ADL_FOR_PROBE | ADL_FOR_GET, 0},
     {"insecure", NULL, "do not check certificates",
-     NULL, AT(settings.insecure), 0, 0, FLAG, ADL_FOR_MOUNT | ADL_FOR_PROBE, 0},
+     NULL, AT(settings.insecure), 0, 0, FLAG, ADL_FOR_MOUNT | ADL_FOR_PROBE | ADL_FOR_GET, 0},
     {"allow-other", NULL, "let other users read the mount",
      NULL, AT(allow_other), 0, 0, FLAG, ADL_FOR_MOUNT, 0},
     {"exec", NULL, "make every file executable (mode 0555)",
      NULL, AT(exec), 0, 0, FLAG, ADL_FOR_MOUNT, 0},
-    {"keep-going", NULL, "mount what is right of a faulty manifest",
-     NULL, AT(keep_going), 0, 0, FLAG, ADL_FOR_MOUNT, 0},
+    {"follow", NULL, "read the manifest again when it changes",
+     NULL, AT(follow), 0, 0, FLAG, ADL_FOR_MOUNT, 0},
+    {"keep-going", NULL, "take what is right of a faulty manifest",
+     NULL, AT(keep_going), 0, 0, FLAG, ADL_FOR_MOUNT | ADL_FOR_GET, 0},
     {"log-level", "error|warning|notice|debug", "how much to tell",
-     level_words, AT(log_level), 0, 0, CHOICE, ADL_FOR_MOUNT | ADL_FOR_PROBE, 0},
+     level_words, AT(log_level), 0, 0, CHOICE, ADL_FOR_MOUNT | ADL_FOR_PROBE | ADL_FOR_GET, 0},
     {"log-file", "FILE", "log to this file [terminal, then syslog]",
      NULL, AT(log_file), 0, 0, PATH, ADL_FOR_MOUNT, 0},
     {"foreground", NULL, "stay in the foreground",
      NULL, AT(foreground), 0, 0, FLAG, ADL_FOR_MOUNT, 'f'},
     {NULL, "OPTION,...", "the same options as fstab spells them",
      NULL, 0, 0, 0, LIST, ADL_FOR_MOUNT, 'o'},
+    {"output", "FILE|DIR", "put it there; '-': standard output",
+     NULL, AT(output), 0, 0, TEXT, ADL_FOR_GET, 'o'},
+    {"jobs", "N", "fetch so many files at a time",
+     NULL, AT(jobs), 1, 256, NUMBER, ADL_FOR_GET, 'j'},
+    {"checksum", "TYPE=HEX", "what the URL's bytes must have, as sha-256=...",
+     NULL, AT(checksum), 0, 0, TEXT, ADL_FOR_GET, 0},
+    {"overwrite", NULL, "replace files that are others",
+     NULL, AT(overwrite), 0, 0, FLAG, ADL_FOR_GET, 0},
+    {"quiet", NULL, "tell what went wrong, and nothing else",
+     NULL, AT(quiet), 0, 0, FLAG, ADL_FOR_GET, 'q'},
     {"lazy", NULL, "detach now, even if it is busy",
      NULL, AT(lazy), 0, 0, FLAG, ADL_FOR_UMOUNT, 'z'},
-    {"json", NULL, "print an array of objects for programs",
-     NULL, AT(json), 0, 0, FLAG, ADL_FOR_PROBE | ADL_FOR_VERIFY, 0},
+    {"yes", NULL, "do not ask",
+     NULL, AT(yes), 0, 0, FLAG, ADL_FOR_CACHE, 'y'},
+    {"json", NULL, "print objects for programs",
+     NULL, AT(json), 0, 0, FLAG,
+     ADL_FOR_PROBE | ADL_FOR_GET | ADL_FOR_CACHE | ADL_FOR_VERIFY, 0},
     {"help", NULL, "show this help",
-     NULL, AT(help), 0, 0, FLAG,
-     ADL_FOR_MOUNT | ADL_FOR_UMOUNT | ADL_FOR_PROBE | ADL_FOR_VERIFY, 'h'},
+     NULL, AT(help), 0, 0, FLAG, ADL_FOR_ALL, 'h'},
 };
 /* clang-format on */
 
@@ -502,6 +519,11 @@ void adl_options_init(struct adl_options *options, enum adl_option_user user)
     if (user == ADL_FOR_PROBE) {
         options->settings.retry_for = 10; /* somebody is watching */
         options->log_level = ADL_ERROR;   /* what was found is printed anyway */
+    }
+    if (user == ADL_FOR_GET) {
+        options->settings.revalidate = 0; /* what is there now, and not what was a minute ago */
+        options->log_level = ADL_ERROR;   /* what went wrong stands in the progress */
+        options->jobs = 8;
     }
 }
 

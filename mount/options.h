@@ -15,10 +15,13 @@
 
 /* Which command an option is for: a set of bits. */
 enum adl_option_user {
-    ADL_FOR_MOUNT = 1,
-    ADL_FOR_UMOUNT = 2,
-    ADL_FOR_PROBE = 4,
+    ADL_FOR_MOUNT = 1 << 0,
+    ADL_FOR_UMOUNT = 1 << 1,
+    ADL_FOR_PROBE = 1 << 2,
+    ADL_FOR_GET = 1 << 12,
     ADL_FOR_VERIFY = 1 << 13,
+    ADL_FOR_RELOAD = 1 << 14,
+    ADL_FOR_CACHE = 1 << 15,
 };
 
 struct adl_owned;
@@ -29,8 +32,14 @@ struct adl_options {
     int log_level;                                  /* enum adl_level */
     const char *log_file;                           /* NULL: none */
     bool allow_other, exec, keep_going, foreground; /* mount */
+    bool follow;                                    /* mount */
     bool lazy;                                      /* umount */
-    bool json;                                      /* probe, verify */
+    bool json;                                      /* probe, get, cache, verify */
+    const char *output;                             /* get: as typed; NULL: not given */
+    const char *checksum;                           /* get: "TYPE=HEX"; NULL */
+    unsigned jobs;                                  /* get */
+    bool yes;                                       /* cache */
+    bool overwrite, quiet;                          /* get */
     bool netrc;                                     /* mount, probe: settings.netrc is ~/.netrc */
     bool help;
     bool from_mount, sloppy; /* set before parsing: mount(8) speaks; it is not to be told of words

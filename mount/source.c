@@ -48,7 +48,9 @@ static char *name_of(const char *text)
 
 int adl_source_init(struct adl_source *source, const char *text)
 {
-    *source = (struct adl_source){.name = name_of(text), .problems = {.tell = tell, .ctx = source}};
+    *source = (struct adl_source){.name = name_of(text),
+                                  .problems = {.tell = tell, .ctx = source},
+                                  .done = "mounted"};
     return source->name ? 0 : -ENOMEM;
 }
 
@@ -88,8 +90,9 @@ int adl_source_read(struct adl_source *source, const char *text, bool keep_going
         return errors;
     }
     if (errors > 0 && !keep_going) {
-        fprintf(stderr, "adlfs: %s: %d error%s: nothing is mounted%s\n", source->name, errors,
-                errors == 1 ? "" : "s", out->count ? " (--keep-going mounts the rest)" : "");
+        fprintf(stderr, "adlfs: %s: %d error%s: nothing is %s%s\n", source->name, errors,
+                errors == 1 ? "" : "s", source->done,
+                out->count ? " (--keep-going takes the rest)" : "");
         return -EINVAL;
     }
     if (out->count == 0) {

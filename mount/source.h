@@ -12,6 +12,7 @@ struct adl_source {
     char *name;                   /* owned: how messages call it; secrets removed */
     struct adl_problems problems; /* prints them; points back here: the source must not move */
     uint64_t errors, warnings;    /* told so far */
+    const char *done;             /* what is done with it, for messages: "mounted" */
 };
 
 /* `text` is a manifest's path, "-" for standard input, or one URL. 0 or -ENOMEM. */

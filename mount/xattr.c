@@ -31,7 +31,8 @@ static const char *const file_names[] = {
     [MIRRORS] = PREFIX "mirrors", [TRANSFERS] = PREFIX "transfers", [ERROR] = PREFIX "error",
 };
 
-static const char *const root_names[] = {PREFIX "pid", PREFIX "version"};
+static const char *const root_names[] = {PREFIX "pid", PREFIX "version", PREFIX "generation",
+                                         PREFIX "reload"};
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -111,11 +112,21 @@ int adl_xattr_of_file(const char *name, const struct adl_report *report, char *o
     return field < 0 ? -ENODATA : value_of(field, report, out, room);
 }
 
-int adl_xattr_of_root(const char *name, char *out, size_t room)
+int adl_xattr_of_root(const char *name, const struct adl_xattr_root *root, char *out, size_t room)
 {
-    if (strcmp(name, root_names[0]) == 0)
+    switch (find(root_names, COUNT(root_names), name)) {
+    case 0:
         return number(getpid(), out, room);
-    return strcmp(name, root_names[1]) == 0 ? text(ADL_VERSION, out, room) : -ENODATA;
+    case 1:
+        return text(ADL_VERSION, out, room);
+    case 2:
+        return number((int64_t)root->generation, out, room);
+    case 3:
+        return snprintf(out, room, "%" PRIu64 " %s", root->attempts,
+                        root->error[0] ? root->error : "ok");
+    default:
+        return -ENODATA;
+    }
 }
 
 static void append(const char *name, char *out, size_t room, size_t *length)

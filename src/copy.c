@@ -229,6 +229,17 @@ void adl_copy_unlink(struct adl_copy *copy)
     copy->named = false;
 }
 
+int adl_copy_give(struct adl_copy *copy, int dir, const char *name, bool replace)
+{
+    if (copy->size < 0 || !adl_copy_trusted(copy))
+        return -EINVAL;
+    const struct adl_key *key = copy->named ? &copy->sidecar->head.key : NULL;
+    int r = adl_store_give_data(copy->store, key, copy->data, dir, name, replace);
+    if (r == 0)
+        adl_copy_unlink(copy);
+    return r;
+}
+
 /* Files for a copy that had to do without. The order is that of make_new(). */
 static int settle_down(struct adl_copy *copy, int map)
 {

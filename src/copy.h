@@ -69,6 +69,12 @@ void adl_copy_close(struct adl_copy *copy);
 /* Takes the files out of the store, at once; the copy itself goes on as a private one. Loop. */
 void adl_copy_unlink(struct adl_copy *copy);
 
+/* Gives the data file, which is whole, away under that name (see adl_store_give_data()); the copy
+ * goes on as a private one. 0; -EINVAL when it is not whole; -errno, then nothing has changed.
+ * Loop.
+ */
+int adl_copy_give(struct adl_copy *copy, int dir, const char *name, bool replace);
+
 /* Writes bytes that arrived, sets the blocks that they complete. [offset, offset + length) lies
  * within the size where it is known, else -EINVAL. Bytes that are here already are not written
  * again, be their block complete, claimed or partial: what a reader was shown stays. `run` is the

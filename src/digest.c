@@ -18,11 +18,6 @@ static const struct {
     [ADL_SHA256] = {"SHA256", 32}, [ADL_SHA384] = {"SHA384", 48}, [ADL_SHA512] = {"SHA512", 64},
 };
 
-static void free_context(EVP_MD_CTX **context)
-{
-    EVP_MD_CTX_free(*context);
-}
-
 static void free_algorithm(EVP_MD **algorithm)
 {
     EVP_MD_free(*algorithm);
@@ -46,8 +41,52 @@ static int start(EVP_MD_CTX *context, enum adl_digest_kind kind)
     return started ? 0 : -EOPNOTSUPP;
 }
 
+struct adl_digester {
+    struct adl_digest digest;
+    EVP_MD_CTX *context; /* owned */
+};
+
+void adl_digester_free(struct adl_digester *digester)
+{
+    if (!digester)
+        return;
+    EVP_MD_CTX_free(digester->context);
+    free(digester);
+}
+
+static void free_digester(struct adl_digester **digester)
+{
+    adl_digester_free(*digester);
+}
+
+struct adl_digester *adl_digester_new(const struct adl_digest *digest, int *error)
+{
+    _cleanup_(free_digester) struct adl_digester *digester = calloc(1, sizeof(*digester));
+    *error = -ENOMEM;
+    if (!digester || !(digester->context = EVP_MD_CTX_new()))
+        return NULL;
+    digester->digest = *digest;
+    *error = start(digester->context, digest->kind);
+    return *error < 0 ? NULL : steal_pointer(digester);
+}
+
+int adl_digester_feed(struct adl_digester *digester, const void *bytes, size_t length)
+{
+    return EVP_DigestUpdate(digester->context, bytes, length) ? 0 : -EIO;
+}
+
+int adl_digester_check(struct adl_digester *digester)
+{
+    unsigned char found[EVP_MAX_MD_SIZE];
+    unsigned length;
+    if (!EVP_DigestFinal_ex(digester->context, found, &length))
+        return -EIO;
+    return length == adl_digest_length(digester->digest.kind) &&
+           memcmp(found, digester->digest.bytes, length) == 0;
+}
+
 /* Feeds [0, size) of `fd`, whose file offset, which others may use, stays where it is. */
-static int feed(EVP_MD_CTX *context, int fd, int64_t size, const _Atomic bool *stop)
+static int feed(struct adl_digester *digester, int fd, int64_t size, const _Atomic bool *stop)
 {
     cleanup_free unsigned char *buffer = malloc(PIECE);
     if (!buffer)
@@ -62,8 +101,9 @@ static int feed(EVP_MD_CTX *context, int fd, int64_t size, const _Atomic bool *s
             return -errno;
         if (n == 0)
             return -EIO;
-        if (!EVP_DigestUpdate(context, buffer, (size_t)n))
-            return -EIO;
+        int r = adl_digester_feed(digester, buffer, (size_t)n);
+        if (r < 0)
+            return r;
         at += n;
     }
     return 0;
@@ -73,17 +113,9 @@ int adl_digest_check(const struct adl_digest *digest, int fd, int64_t size,
                      const _Atomic bool *stop)
 {
     assert(size >= 0);
-    _cleanup_(free_context) EVP_MD_CTX *context = EVP_MD_CTX_new();
-    if (!context)
-        return -ENOMEM;
-    int r = start(context, digest->kind);
-    if (r == 0)
-        r = feed(context, fd, size, stop);
-    if (r < 0)
-        return r;
-    unsigned char found[EVP_MAX_MD_SIZE];
-    unsigned length;
-    if (!EVP_DigestFinal_ex(context, found, &length))
-        return -EIO;
-    return length == adl_digest_length(digest->kind) && memcmp(found, digest->bytes, length) == 0;
+    int r;
+    _cleanup_(free_digester) struct adl_digester *digester = adl_digester_new(digest, &r);
+    if (digester)
+        r = feed(digester, fd, size, stop);
+    return r < 0 ? r : adl_digester_check(digester);
 }

@@ -13,6 +13,15 @@
 int adl_digest_check(const struct adl_digest *digest, int fd, int64_t size,
                      const _Atomic bool *stop);
 
+/* The same for bytes that go by once, in order. NULL: -ENOMEM or -EOPNOTSUPP in *error. */
+struct adl_digester;
+struct adl_digester *adl_digester_new(const struct adl_digest *digest, int *error);
+/* 0 or -EIO. */
+int adl_digester_feed(struct adl_digester *digester, const void *bytes, size_t length);
+/* 1: what was fed has that digest; 0: not; -EIO. To be called once. */
+int adl_digester_check(struct adl_digester *digester);
+void adl_digester_free(struct adl_digester *digester);
+
 /* Bytes of a digest of that kind; 0 for none. */
 size_t adl_digest_length(enum adl_digest_kind kind);
 

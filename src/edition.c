@@ -65,6 +65,7 @@ int adl_edition_open(struct adl_file *file)
     }
     edition->file = file;
     edition->refs = 1;
+    TAILQ_INIT(&edition->settling);
     LIST_INSERT_HEAD(&file->editions, edition, link);
     LIST_INSERT_HEAD(&file->engine->editions, edition, all);
     file->edition = edition;
@@ -195,7 +196,8 @@ void adl_edition_complete(struct adl_edition *edition)
     if (!digest || adl_edition_digest_right(edition))
         return;
     edition->digesting = true;
-    if (adl_worker_digest(file->engine->worker, edition, digest) < 0) {
+    edition->digest = *digest;
+    if (adl_worker_digest(file->engine->worker, edition) < 0) {
         edition->digesting = false;
         adl_file_error(file, -ENOMEM, "its checksum was not compared: out of memory");
     }
@@ -205,9 +207,10 @@ void adl_edition_digested(struct adl_edition *edition, int result)
 {
     struct adl_file *file = edition->file;
     edition->digesting = false;
+    adl_whole_digested(edition, result == 1 ? 0 : result == 0 ? -EBADMSG : result);
     if (result == 1) {
         uint32_t *flags = &edition->copy->sidecar->head.flags;
-        *flags = (*flags & ~ADL_HEAD_DIGEST_MASK) | digest_flags(digest_of(file));
+        *flags = (*flags & ~ADL_HEAD_DIGEST_MASK) | digest_flags(&edition->digest);
         adl_sidecar_touch(edition->copy->sidecar);
         adl_engine_flush_soon(file->engine);
     } else if (result == 0 && edition == file->edition) {
@@ -218,6 +221,8 @@ void adl_edition_digested(struct adl_edition *edition, int result)
     } else if (result < 0 && result != -ECANCELED) {
         adl_file_error(file, result, "its checksum was not compared: %s", strerror(-result));
     }
+    if (result >= 0)
+        adl_edition_complete(edition); /* another may be asked for by now */
     adl_engine_busy(file);
     adl_edition_unref(edition);
 }

@@ -152,9 +152,15 @@ static void take(struct adl_engine *engine, struct adl_call *call)
     case ADL_CALL_OPEN:
     case ADL_CALL_REPORT:
     case ADL_CALL_VERIFY:
+        if (call->entry >= engine->n_entries || !engine->entries[call->entry]) {
+            adl_call_fail(call, -ESTALE);
+            return;
+        }
         file = adl_file_at(engine, call->entry);
         if (!file)
             adl_call_fail(call, -ENOMEM);
+        else if (file->gone && call->kind != ADL_CALL_REPORT)
+            adl_call_fail(call, -ESTALE);
         else
             adl_file_call(file, call);
         return;
@@ -182,6 +188,13 @@ static void take(struct adl_engine *engine, struct adl_call *call)
         break;
     case ADL_CALL_CANCEL:
         cancel(engine, call->ticket);
+        break;
+    case ADL_CALL_DIGEST:
+    case ADL_CALL_TAKE:
+        adl_whole_call(call);
+        return;
+    case ADL_CALL_RELOAD:
+        adl_reload_adopt(engine, call->done.reload);
         break;
     case ADL_CALL_EVICT:
         adl_evict_call(engine, call);
@@ -225,7 +238,10 @@ static int until_due(const struct adl_engine *engine)
 static void wind_up(struct adl_engine *engine)
 {
     take_all(engine);
-    for (size_t i = 0; i < engine->manifest->count; i++) {
+    struct adl_edition *edition;
+    LIST_FOREACH (edition, &engine->editions, all)
+        adl_whole_digested(edition, -ENOTCONN);
+    for (uint32_t i = 0; i < engine->n_entries; i++) {
         struct adl_file *file = engine->files[i];
         struct adl_handle *handle;
         if (!file)
@@ -279,9 +295,10 @@ static void discard(struct adl_engine *engine)
     adl_worker_free(engine->worker);
     adl_worker_free(engine->keeper);
     take_all(engine); /* what the worker posted last */
-    for (size_t i = 0; engine->files && i < engine->manifest->count; i++)
+    for (uint32_t i = 0; engine->files && i < engine->n_entries; i++)
         adl_file_free(engine->files[i]);
     free(engine->files);
+    free(engine->entries);
     adl_http_free(engine->http);
     adl_origins_free(engine->origins);
     adl_store_free(engine->store);
@@ -298,7 +315,6 @@ int adl_engine_new(const struct adl_settings *settings, const struct adl_manifes
     if (!engine)
         return -ENOMEM;
     *engine = (struct adl_engine){.settings = settings,
-                                  .manifest = manifest,
                                   .log = log,
                                   .now = adl_engine_clock(),
                                   .flush_at = INT64_MAX,
@@ -317,11 +333,16 @@ int adl_engine_new(const struct adl_settings *settings, const struct adl_manifes
         engine->random = (uint64_t)engine->now | 1;
 
     int error = -ENOMEM;
-    engine->files = calloc(manifest->count ? manifest->count : 1, sizeof(*engine->files));
+    engine->n_entries = (uint32_t)manifest->count;
+    engine->files = calloc(manifest->count + 1, sizeof(*engine->files));
+    engine->entries = calloc(manifest->count + 1, sizeof(*engine->entries));
+    for (uint32_t i = 0; engine->entries && i < engine->n_entries; i++)
+        engine->entries[i] = &manifest->entries[i];
     engine->origins = adl_origins_new(settings->origin_connections);
     engine->worker = adl_worker_new(engine);
     engine->keeper = adl_worker_new(engine);
-    if (!engine->files || !engine->origins || !engine->worker || !engine->keeper)
+    if (!engine->files || !engine->entries || !engine->origins || !engine->worker ||
+        !engine->keeper)
         goto fail;
     error = open_store(engine);
     if (error < 0)

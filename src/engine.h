@@ -9,6 +9,8 @@
  *   disk.c      when the disk is tried again
  *   evict.c     keeping the cache within its limits
  *   edition.c   one version of a file as it is open: its copy, its readers
+ *   reload.c    other entries
+ *   whole.c     what is done with a file that is all here
  *   fetch.c     which transfer comes next
  *   early.c     the first block of a far origin in two parts
  *   retry.c     the rate, failures, giving up
@@ -35,7 +37,9 @@
 /* What finished is recorded after so many ms, with FLUSH_BYTES all that a kill can lose. */
 #define ADL_FLUSH_MS 1000
 
+struct adl_arena;
 struct adl_file;
+struct adl_reload;
 
 enum adl_call_kind {
     ADL_CALL_STAT,
@@ -46,6 +50,9 @@ enum adl_call_kind {
     ADL_CALL_RELEASE,
     ADL_CALL_CANCEL,
     ADL_CALL_REPORT,
+    ADL_CALL_DIGEST, /* waits until it was */
+    ADL_CALL_TAKE,
+    ADL_CALL_RELOAD,
     ADL_CALL_DIGESTED, /* from the worker: a whole-file checksum was compared */
     ADL_CALL_VERIFY,
     ADL_CALL_COMPARED, /* from the worker: the same call, and what it found */
@@ -64,6 +71,9 @@ struct adl_call {
     struct adl_ahead ahead;      /* READ, AHEAD */
     bool right;                  /* VERIFIED */
     bool foreseen;               /* STAT, OPEN: nobody waits for it */
+    const char *name;            /* TAKE: in that directory; the caller's */
+    int directory;               /* TAKE */
+    bool replace;                /* TAKE */
     unsigned unreadable;         /* READ: how often the disk did not give the bytes back */
     int result;                  /* DIGESTED, COMPARED, EVICT: what the worker says */
     int64_t freed;               /* EVICT: bytes of disk */
@@ -78,6 +88,8 @@ struct adl_call {
         adl_read_fn *read;
         adl_report_fn *report;
         adl_verify_fn *verify;
+        adl_done_fn *whole;
+        struct adl_reload *reload;
         adl_evict_fn *evict;
     } done;
     void *ctx;
@@ -94,10 +106,12 @@ struct adl_edition {
     struct adl_file *file;
     struct adl_copy *copy; /* owned */
     struct adl_attr attr;
-    unsigned refs;   /* handles, transfers, the worker, and the file for its current one */
-    int64_t reached; /* a stream's furthest byte so far */
-    bool digesting;  /* the worker compares its checksum */
-    bool failed;     /* its sidecar cannot be written: told once */
+    unsigned refs;            /* handles, transfers, the worker, and the file for its current one */
+    int64_t reached;          /* a stream's furthest byte so far */
+    bool digesting;           /* the worker compares its checksum */
+    struct adl_digest digest; /* ... this one */
+    struct adl_calls settling; /* wait for that */
+    bool failed;               /* its sidecar cannot be written: told once */
 };
 
 /* Open for reading. Made and freed by the loop; between the two, the caller's threads use it. */
@@ -151,6 +165,8 @@ TAILQ_HEAD(adl_transfers, adl_transfer);
 struct adl_file {
     struct adl_engine *engine;
     const struct adl_entry *entry;
+    struct adl_arena *own; /* owned: where its entry is, since it is in no manifest any more */
+    bool gone;             /* ... it lives for those who have it open */
     uint32_t index;
     TAILQ_ENTRY(adl_file)
     busy; /* in the engine's list of files that have something to do, or of
@@ -210,17 +226,19 @@ struct adl_worker;
 
 struct adl_engine {
     const struct adl_settings *settings;
-    const struct adl_manifest *manifest;
     const struct adl_log *log;
-    struct adl_store *store;         /* owned */
-    struct adl_overflow overflow;    /* what the disk does not take */
-    struct adl_http *http;           /* owned */
-    struct adl_origins *origins;     /* owned */
-    struct adl_worker *worker;       /* owned: sums files */
-    struct adl_worker *keeper;       /* owned: looks after the cache directory */
-    struct adl_evictor evictor;      /* when it does */
-    struct adl_file *_Atomic *files; /* owned, one an entry, NULL until touched. Set by the loop,
-                                        read by any thread */
+    struct adl_store *store;      /* owned */
+    struct adl_overflow overflow; /* what the disk does not take */
+    struct adl_http *http;        /* owned */
+    struct adl_origins *origins;  /* owned */
+    struct adl_worker *worker;    /* owned: sums files */
+    struct adl_worker *keeper;    /* owned: looks after the cache directory */
+    struct adl_evictor evictor;   /* when it does */
+    /* By entry, as its number is known outside: see adl_engine_reload(). Set by the loop under
+     * `known_lock`, read by others under it. */
+    const struct adl_entry **entries; /* owned; an entry is the manifest's. NULL: there is none */
+    struct adl_file **files;          /* owned; NULL until touched */
+    uint32_t n_entries;
     TAILQ_HEAD(, adl_file) busy;
     TAILQ_HEAD(, adl_file) resting; /* private copies that are kept though nobody reads them */
     unsigned n_resting;
@@ -315,6 +333,14 @@ void adl_edition_sniff(struct adl_file *file, const unsigned char *bytes, size_t
 /* A call that waits no more: -errno, and it is freed. */
 void adl_call_fail(struct adl_call *call, int error);
 
+/* --- whole.c: the loop's */
+/* Takes a call of DIGEST, TAKE. */
+void adl_whole_call(struct adl_call *call);
+/* The checksum was compared: 0 right, -EBADMSG, or -errno. Answers those who wait for it. */
+void adl_whole_digested(struct adl_edition *edition, int error);
+
+/* --- reload.c: the loop's */
+void adl_reload_adopt(struct adl_engine *engine, struct adl_reload *reload);
 /* --- disk.c: the loop's */
 /* Before a round: tells the overflow what time it is. After it: what the disk did not take is
  * written, if it is to be tried again. */
@@ -384,9 +410,8 @@ struct adl_worker *adl_worker_new(struct adl_engine *engine);
 void adl_worker_free(struct adl_worker *worker); /* stops what it does */
 /* Carries out an EVICT or a LOOKED call, and posts it. 0 or -ENOMEM. */
 int adl_worker_keep(struct adl_worker *worker, struct adl_call *call);
-/* Takes one reference of the edition. 0 or -ENOMEM. */
-int adl_worker_digest(struct adl_worker *worker, struct adl_edition *edition,
-                      const struct adl_digest *digest);
+/* Compares edition->digest. Takes one reference of the edition. 0 or -ENOMEM. */
+int adl_worker_digest(struct adl_worker *worker, struct adl_edition *edition);
 /* Compares call->edition's copy, whose reference goes with the call, and posts it as COMPARED. 0 or
  * -ENOMEM, then the call is still the caller's. */
 int adl_worker_verify(struct adl_worker *worker, struct adl_call *call);

@@ -1,4 +1,5 @@
 /* file: what is known of a remote file, and who asks for it. */
+#include "arena.h"
 #include "cleanup.h"
 #include "engine.h"
 #include "url.h"
@@ -41,6 +42,8 @@ static void recall(struct adl_file *file)
 
 struct adl_file *adl_file_at(struct adl_engine *engine, uint32_t entry)
 {
+    if (entry >= engine->n_entries || !engine->entries[entry])
+        return NULL;
     struct adl_file *file = engine->files[entry];
     if (file)
         return file;
@@ -48,7 +51,7 @@ struct adl_file *adl_file_at(struct adl_engine *engine, uint32_t entry)
     if (!file)
         return NULL;
     *file = (struct adl_file){.engine = engine,
-                              .entry = &engine->manifest->entries[entry],
+                              .entry = engine->entries[entry],
                               .index = entry,
                               .checked = INT64_MIN,
                               .progress_at = engine->now};
@@ -69,7 +72,9 @@ struct adl_file *adl_file_at(struct adl_engine *engine, uint32_t entry)
     TAILQ_INIT(&file->reads);
     recall(file);
     adl_file_publish(file);
+    pthread_mutex_lock(&engine->known_lock);
     engine->files[entry] = file;
+    pthread_mutex_unlock(&engine->known_lock);
     return file;
 }
 
@@ -79,6 +84,7 @@ void adl_file_free(struct adl_file *file)
         return;
     if (file->edition)
         adl_edition_unref(steal_pointer(file->edition));
+    adl_arena_free(file->own);
     free(file->validators);
     free(file->final_url);
     free(file->error_text);
@@ -103,9 +109,9 @@ void adl_file_publish(struct adl_file *file)
     pthread_mutex_lock(&file->engine->known_lock);
     file->is_published = file->known || (file->entry->size >= 0 && !file->version);
     file->published = attr_of(file);
-    pthread_mutex_unlock(&file->engine->known_lock);
     if (file->edition)
         file->edition->attr = file->published;
+    pthread_mutex_unlock(&file->engine->known_lock);
 }
 
 void adl_file_error(struct adl_file *file, int error, const char *format, ...)
@@ -372,6 +378,10 @@ void adl_call_fail(struct adl_call *call, int error)
         break;
     case ADL_CALL_VERIFY:
         call->done.verify(call->ctx, error, NULL);
+        break;
+    case ADL_CALL_DIGEST:
+    case ADL_CALL_TAKE:
+        call->done.whole(call->ctx, error);
         break;
     case ADL_CALL_EVICT:
         call->done.evict(call->ctx, error, 0);

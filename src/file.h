@@ -32,6 +32,21 @@ struct adl_attr {
 int adl_engine_new(const struct adl_settings *settings, const struct adl_manifest *manifest,
                    const struct adl_log *log, struct adl_engine **out);
 
+/* Gives it another manifest in the place of the one that it has, which is not needed any more when
+ * this returns; the new one must outlive the engine. Entries have numbers that go on: entries[i],
+ * for the manifest's i-th, is the number of the entry that it is the same as (its URLs and options
+ * may be others; then what is under way for it begins anew), or ADL_NO_ENTRY, and then becomes the
+ * number that it got. Numbers are below *limit. Those that are not named are gone: they cannot be
+ * opened any more (-ESTALE), what is open stays; a number of theirs is given again by a later call
+ * only. Waits for the loop: not from an answer. One caller at a time. 0; -ENOMEM, -ENOTCONN: then
+ * all is as it was. */
+int adl_engine_reload(struct adl_engine *engine, const struct adl_manifest *manifest,
+                      uint32_t *entries, uint32_t *limit);
+
+/* The entry of that number, NULL where there is none: good until the next adl_engine_reload(). For
+ * its caller. */
+const struct adl_entry *adl_engine_entry(struct adl_engine *engine, uint32_t entry);
+
 /* Stops it: transfers end at once, calls that wait are answered with -ENOTCONN, handles that are
  * still open are released. No call may be made any more. May be called again. Not from an answer.
  */
@@ -75,6 +90,9 @@ void adl_file_foresee(struct adl_engine *engine, const uint32_t *entries, size_t
 /* No read of the handle may be under way. Any thread. */
 void adl_file_release(struct adl_handle *handle);
 
+/* Size, time and version of what the handle reads. Any thread. */
+void adl_handle_attr(const struct adl_handle *handle, struct adl_attr *attr);
+
 /* Whether reads of this handle must not go through the page cache (size not known at open). */
 bool adl_handle_direct(const struct adl_handle *handle);
 
@@ -111,6 +129,25 @@ typedef void adl_verify_fn(void *ctx, int error, const struct adl_damage *damage
  * -ENOMEM; -ECANCELED, from adl_engine_free(), when the engine ended meanwhile. Any thread. */
 void adl_file_verify(struct adl_engine *engine, uint32_t entry, adl_verify_fn *done, void *ctx);
 
+/* The data file of a handle whose bytes have all come, as they were read, whatever was known when
+ * it was opened; and how long it is. -1: not yet. Any thread. */
+int adl_handle_whole(const struct adl_handle *handle, int64_t *size);
+
+/* The data file of a handle that nobody else may have: where what is not needed any more may be
+ * punched out of it. -1: none. Not while a read is under way. */
+int adl_handle_data(const struct adl_handle *handle);
+
+/* Waits until the checksum= of the manifest was compared with such a file. 0: it is right, or there
+ * is none; -EBADMSG: it is not, and the file was dropped; -ESTALE; -EINVAL: not all is here;
+ * -errno: it could not be compared. No read of the handle may be under way. Any thread. */
+typedef void adl_done_fn(void *ctx, int error);
+void adl_file_digest(struct adl_handle *handle, adl_done_fn *done, void *ctx);
+
+/* Takes such a file out of the cache, without a copy: it gets the name `name` in `directory`, both
+ * of which must stay until the answer. Another file is replaced only if `replace`, else -EEXIST.
+ * -EXDEV, -ENOENT: it cannot be moved there; -EINVAL: not all is here; -errno. Any thread. */
+void adl_file_take(struct adl_handle *handle, int directory, const char *name, bool replace,
+                   adl_done_fn *done, void *ctx);
 /* Takes what is cached of a file out of the cache, whole, unless somebody has it open. error: 0;
  * -EBUSY, it is open, here or in another process; -ENOENT, nothing was cached; -errno. Any thread.
  */

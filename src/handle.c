@@ -27,17 +27,27 @@ int adl_engine_directory(const struct adl_engine *engine)
 
 bool adl_file_known(struct adl_engine *engine, uint32_t entry, struct adl_attr *attr)
 {
-    const struct adl_file *file = engine->files[entry];
-    if (!file) {
-        const struct adl_entry *said = &engine->manifest->entries[entry];
-        *attr = (struct adl_attr){.size = said->size, .mtime = said->mtime};
-        return said->size >= 0;
-    }
+    bool known = false;
+    *attr = (struct adl_attr){.size = -1, .mtime = ADL_TIME_UNKNOWN};
     pthread_mutex_lock(&engine->known_lock);
-    bool known = file->is_published;
-    *attr = file->published;
+    const struct adl_entry *said = entry < engine->n_entries ? engine->entries[entry] : NULL;
+    const struct adl_file *file = said ? engine->files[entry] : NULL;
+    if (file) {
+        known = file->is_published;
+        *attr = file->published;
+    } else if (said) {
+        known = said->size >= 0;
+        *attr = (struct adl_attr){.size = said->size, .mtime = said->mtime};
+    }
     pthread_mutex_unlock(&engine->known_lock);
     return known;
+}
+
+void adl_handle_attr(const struct adl_handle *handle, struct adl_attr *attr)
+{
+    pthread_mutex_lock(&handle->engine->known_lock);
+    *attr = handle->edition->attr;
+    pthread_mutex_unlock(&handle->engine->known_lock);
 }
 
 /* Hands a call to the loop. False without memory. */

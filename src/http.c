@@ -393,11 +393,25 @@ int adl_http_get(struct adl_http *http, const struct adl_request *request,
     return error;
 }
 
+void adl_http_set_options(struct adl_get *get, const struct adl_entry_options *options)
+{
+    get->options = options;
+}
+
 void adl_http_cancel(struct adl_http *http, struct adl_get *get)
 {
     assert(!http->inside);
     curl_multi_remove_handle(http->multi, get->easy);
     free_get(get);
+}
+
+/* What is no answer may be left over from the one before it on the same connection, where that was
+ * longer than it said. */
+static bool first_on_connection(const struct adl_get *get)
+{
+    long made = 0;
+    curl_easy_getinfo(get->easy, CURLINFO_NUM_CONNECTS, &made);
+    return made > 0;
 }
 
 /* What curl's result means for whoever waits. */
@@ -412,8 +426,10 @@ static void explain(const struct adl_get *get, CURLcode code, struct adl_result 
     case CURLE_OPERATION_TIMEDOUT:
         result->error = -ETIMEDOUT;
         break;
+    case CURLE_UNSUPPORTED_PROTOCOL: /* HTTP/0.9, too */
+        result->transient = !first_on_connection(get);
+        break;
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_CERTPROBLEM:

@@ -56,6 +56,8 @@ void adl_http_free(struct adl_http *http);
 /* Starts a GET; the request's strings are copied. 0, -ENOMEM, -EINVAL. */
 int adl_http_get(struct adl_http *http, const struct adl_request *request,
                  const struct adl_get_events *events, void *ctx, struct adl_get **out);
+/* The same options, elsewhere: they must outlive the GET, or be set again. */
+void adl_http_set_options(struct adl_get *get, const struct adl_entry_options *options);
 /* Ends it at once, with its connection if an answer is under way. done is not called. */
 void adl_http_cancel(struct adl_http *http, struct adl_get *get);
 

@@ -20,8 +20,10 @@
 
 /* What is asked for and not here: what comes in two round trips, so that no connection waits for
  * the reader, and a second more, to make pieces worth their round trip, but no more of that than
- * CUSHION: it is what a leaving reader may have made an origin send in vain. */
+ * CUSHION: it is what a leaving reader, or a kill, may have made an origin send in vain. Of a fast
+ * link's, sockets hold all. */
 #define CUSHION       (INT64_C(48) << 20)
+#define CUSHION_FAST  (INT64_C(24) << 20)
 #define IN_FLIGHT_MAX (INT64_C(128) << 20)
 
 /* A window is what comes in this time, and within these bounds; the first is for a file whose rate
@@ -113,7 +115,8 @@ static int64_t trip(const struct adl_pace *pace, const struct adl_link *link)
 
 int64_t adl_pace_in_flight(const struct adl_pace *pace, const struct adl_link *link)
 {
-    int64_t cushion = pace->rate ? min64(pace->rate, CUSHION) : CUSHION;
+    int64_t most = pace->rate >= FAST ? CUSHION_FAST : CUSHION;
+    int64_t cushion = pace->rate ? min64(pace->rate, most) : most;
     int64_t least = ADL_PIECE_MIN * adl_pace_width(pace, link);
     return max64(min64(2 * trip(pace, link) + cushion, IN_FLIGHT_MAX), least);
 }

@@ -288,14 +288,25 @@ int adl_store_new_data(const struct adl_store *store, const struct adl_key *key,
     return r < 0 ? r : open_data(store, key, O_CREAT | O_EXCL, fd);
 }
 
-/* For file systems without O_TMPFILE: a name of its own, taken away at once. */
-static int make_unlinked(const struct adl_store *store, int *fd)
+#define TMP_ROOM 32
+
+/* A name that nobody has. */
+static int random_name(char out[TMP_ROOM])
 {
     uint64_t random;
     if (getrandom(&random, sizeof(random), 0) != sizeof(random))
         return -EIO;
-    char name[32];
-    snprintf(name, sizeof(name), "%016llx.tmp", (unsigned long long)random);
+    snprintf(out, TMP_ROOM, "%016llx.tmp", (unsigned long long)random);
+    return 0;
+}
+
+/* For file systems without O_TMPFILE: a name of its own, taken away at once. */
+static int make_unlinked(const struct adl_store *store, int *fd)
+{
+    char name[TMP_ROOM];
+    int r = random_name(name);
+    if (r < 0)
+        return r;
     int data = openat(store->dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (data < 0)
         return -errno;
@@ -325,6 +336,54 @@ int adl_store_name_data(const struct adl_store *store, const struct adl_key *key
         return r;
     /* By way of /proc, since AT_EMPTY_PATH is root's alone (open(2), O_TMPFILE). */
     return linkat(AT_FDCWD, link, store->dir, name, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
+}
+
+/* As renameat2(2), also where the file system knows nothing of RENAME_NOREPLACE. */
+static int move(int from, const char *name, int to, const char *new_name, bool replace)
+{
+    if (renameat2(from, name, to, new_name, replace ? 0 : RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno != EINVAL || replace)
+        return -errno;
+    if (faccessat(to, new_name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return -EEXIST;
+    return renameat(from, name, to, new_name) < 0 ? -errno : 0;
+}
+
+static int link_to(int fd, int dir, const char *name)
+{
+    char path[40];
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    /* By way of /proc, since AT_EMPTY_PATH is root's alone (open(2), O_TMPFILE). */
+    return linkat(AT_FDCWD, path, dir, name, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
+}
+
+/* linkat(2) replaces nothing: then by way of a name in the store. */
+static int give_unnamed(const struct adl_store *store, int fd, int dir, const char *name,
+                        bool replace)
+{
+    char random[TMP_ROOM];
+    if (!replace)
+        return link_to(fd, dir, name);
+    int r = random_name(random);
+    if (r == 0)
+        r = link_to(fd, store->dir, random);
+    if (r < 0)
+        return r;
+    r = move(store->dir, random, dir, name, true);
+    if (r < 0)
+        unlinkat(store->dir, random, 0);
+    return r;
+}
+
+int adl_store_give_data(const struct adl_store *store, const struct adl_key *key, int fd, int dir,
+                        const char *name, bool replace)
+{
+    if (!key)
+        return give_unnamed(store, fd, dir, name, replace);
+    char own[ADL_NAME_ROOM];
+    adl_store_name(key, ".data", own);
+    return move(store->dir, own, dir, name, replace);
 }
 
 void adl_store_remove_data(const struct adl_store *store, const struct adl_key *key)

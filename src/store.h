@@ -88,6 +88,13 @@ int adl_store_private_data(const struct adl_store *store, int *fd);
  * -ENOENT where the file system cannot do that; -errno. */
 int adl_store_name_data(const struct adl_store *store, const struct adl_key *key, int fd);
 
+/* Gives the data file `fd` away: it gets the name `name` in the directory `dir`, in place of a file
+ * that is there only if `replace`. `key`: it is KEY.data, which is no more then, and the lock is
+ * held; NULL: it has no name. 0; -EEXIST; -EXDEV on another file system; -ENOENT where what has no
+ * name cannot get one; -errno. */
+int adl_store_give_data(const struct adl_store *store, const struct adl_key *key, int fd, int dir,
+                        const char *name, bool replace);
+
 /* Removes KEY.data; KEY.data, then KEY.map; as far as they are there. The lock is held. */
 void adl_store_remove_data(const struct adl_store *store, const struct adl_key *key);
 void adl_store_remove(const struct adl_store *store, const struct adl_key *key);

@@ -9,6 +9,9 @@
  * children, in the order of their numbers, are in the manifest's order. One pass over the entries
  * makes the nodes; two over the nodes then lay out the children.
  *
+ * A tree that comes after another (adl_tree_inherit()) has numbers that are not its places: then a
+ * second hash table leads from the one to the other, and costs another 20 bytes a node.
+ *
  * Nothing here recurses, and nothing that a manifest says makes it slow: hashes are seeded at
  * random, and the next number for a name that is taken is remembered. */
 #include "tree.h"
@@ -35,7 +38,11 @@ struct slot {
 
 struct adl_tree {
     struct adl_node *nodes; /* owned, by number; [0] is unused */
-    uint32_t limit;         /* of node numbers */
+    uint32_t limit;         /* of places in `nodes` */
+    uint32_t next;          /* limit of node numbers */
+    uint32_t *numbers;      /* owned: of each place; NULL: a node's number is its place */
+    struct slot *places;    /* owned: number -> place, where there are numbers */
+    uint64_t places_mask;   /* number of slots of it - 1 */
     uint32_t *children;     /* owned: node numbers, directory after directory */
     uint32_t *of_entry;     /* owned: node numbers, by entry */
     uint32_t entries;
@@ -68,13 +75,37 @@ struct builder {
     uint32_t dir_node;
 };
 
+static uint32_t number_at(const struct adl_tree *tree, uint32_t place)
+{
+    return tree->numbers && place != ADL_NO_NODE ? tree->numbers[place] : place;
+}
+
+/* Numbers are given one after the other: a multiplication spreads them (Knuth, 6.4). */
+static uint64_t hash_number(const struct adl_tree *tree, uint32_t number)
+{
+    return number * UINT64_C(0x9e3779b97f4a7c15) >> 20 & tree->places_mask;
+}
+
+/* The place of a number; ADL_NO_NODE where there is none. */
+static uint32_t place_of(const struct adl_tree *tree, uint32_t number)
+{
+    if (!tree->numbers)
+        return number < tree->limit ? number : ADL_NO_NODE;
+    for (uint64_t i = hash_number(tree, number);; i = (i + 1) & tree->places_mask) {
+        const struct slot *slot = &tree->places[i];
+        if (slot->node == ADL_NO_NODE || slot->hash == number)
+            return slot->node;
+    }
+}
+
 static uint64_t hash_name(const struct adl_tree *tree, uint32_t parent, const char *name,
                           size_t length)
 {
     return XXH3_64bits_withSeed(name, length, tree->seed + parent);
 }
 
-/* The slot that holds the name, or the free one where it would stand. */
+/* The slot that holds the name, or the free one where it would stand. `parent` is a number, what
+ * the slot holds a place. */
 static struct slot *find_slot(const struct adl_tree *tree, uint32_t parent, const char *name,
                               size_t length, uint32_t hash)
 {
@@ -95,7 +126,7 @@ uint32_t adl_tree_lookup(const struct adl_tree *tree, uint32_t parent, const cha
     if (length == 0 || length > ADL_NAME_MAX || memchr(name, '\0', length))
         return ADL_NO_NODE;
     uint32_t hash = (uint32_t)hash_name(tree, parent, name, length);
-    return find_slot(tree, parent, name, length, hash)->node;
+    return number_at(tree, find_slot(tree, parent, name, length, hash)->node);
 }
 
 static int resize_slots(struct adl_tree *tree, uint64_t count)
@@ -424,6 +455,8 @@ void adl_tree_free(struct adl_tree *tree)
     free(tree->nodes);
     free(tree->children);
     free(tree->of_entry);
+    free(tree->numbers);
+    free(tree->places);
     free(tree->slots);
     adl_arena_free(tree->arena);
     free(tree);
@@ -431,22 +464,134 @@ void adl_tree_free(struct adl_tree *tree)
 
 uint32_t adl_tree_limit(const struct adl_tree *tree)
 {
-    return tree->limit;
+    return tree->numbers ? tree->next : tree->limit;
 }
 
 const struct adl_node *adl_tree_node(const struct adl_tree *tree, uint32_t number)
 {
-    return number >= ADL_ROOT && number < tree->limit ? &tree->nodes[number] : NULL;
+    uint32_t place = place_of(tree, number);
+    return place == ADL_NO_NODE ? NULL : &tree->nodes[place];
 }
 
 uint32_t adl_tree_child(const struct adl_tree *tree, uint32_t parent, uint32_t k)
 {
-    assert(parent >= ADL_ROOT && parent < tree->limit && k < tree->nodes[parent].count);
-    return tree->children[tree->nodes[parent].first + k];
+    const struct adl_node *node = adl_tree_node(tree, parent);
+    assert(node && k < node->count);
+    return number_at(tree, tree->children[node->first + k]);
+}
+
+/* Children stand in the order of their places. */
+uint32_t adl_tree_rank(const struct adl_tree *tree, uint32_t number)
+{
+    uint32_t place = place_of(tree, number);
+    const struct adl_node *dir = adl_tree_node(tree, tree->nodes[place].parent);
+    const uint32_t *children = tree->children + dir->first;
+    uint32_t low = 0, high = dir->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (children[middle] < place)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+uint32_t adl_tree_entries(const struct adl_tree *tree)
+{
+    return tree->entries;
 }
 
 uint32_t adl_tree_of_entry(const struct adl_tree *tree, uint32_t entry)
 {
-    assert(entry < tree->entries);
-    return tree->of_entry[entry];
+    return entry < tree->entries ? number_at(tree, tree->of_entry[entry]) : ADL_NO_NODE;
+}
+
+/* --- one after another */
+
+/* The place in the old tree of what has the same path and is the same; parents come before their
+ * children. */
+static uint32_t ancestor_of(const struct adl_tree *tree, uint32_t place, const struct adl_tree *old,
+                            const uint32_t *ancestors, adl_tree_same_fn *same, void *ctx)
+{
+    const struct adl_node *node = &tree->nodes[place];
+    uint32_t parent = ancestors[node->parent];
+    if (parent == ADL_NO_NODE)
+        return ADL_NO_NODE;
+    uint32_t found = adl_tree_lookup(old, parent, node->name, strlen(node->name));
+    const struct adl_node *was = found == ADL_NO_NODE ? NULL : adl_tree_node(old, found);
+    if (!was || (was->entry == ADL_NO_ENTRY) != (node->entry == ADL_NO_ENTRY))
+        return ADL_NO_NODE;
+    return node->entry == ADL_NO_ENTRY || same(ctx, was->entry, node->entry) ? found : ADL_NO_NODE;
+}
+
+static int make_places(struct adl_tree *tree)
+{
+    uint64_t count = slots_for(tree->limit);
+    tree->places = calloc(count, sizeof(*tree->places));
+    if (!tree->places)
+        return -ENOMEM;
+    tree->places_mask = count - 1;
+    for (uint32_t place = ADL_ROOT; place < tree->limit; place++) {
+        uint64_t i = hash_number(tree, tree->numbers[place]);
+        while (tree->places[i].node != ADL_NO_NODE)
+            i = (i + 1) & tree->places_mask;
+        tree->places[i] = (struct slot){.hash = tree->numbers[place], .node = place};
+    }
+    return 0;
+}
+
+/* Parents are numbers now, and names are hashed with those. */
+static void enter_again(struct adl_tree *tree)
+{
+    memset(tree->slots, 0, (tree->mask + 1) * sizeof(*tree->slots));
+    for (uint32_t place = ADL_ROOT; place < tree->limit; place++)
+        tree->nodes[place].parent = tree->numbers[tree->nodes[place].parent];
+    for (uint32_t place = ADL_ROOT + 1; place < tree->limit; place++)
+        enter(tree, place);
+}
+
+int adl_tree_inherit(struct adl_tree *tree, const struct adl_tree *old, adl_tree_same_fn *same,
+                     void *ctx, uint32_t *entries)
+{
+    uint32_t next = adl_tree_limit(old);
+    if (next > UINT32_MAX - tree->limit)
+        return -EOVERFLOW;
+    cleanup_free uint32_t *ancestors = calloc(tree->limit, sizeof(*ancestors));
+    cleanup_free uint32_t *numbers = calloc(tree->limit, sizeof(*numbers));
+    if (!ancestors || !numbers)
+        return -ENOMEM;
+    ancestors[ADL_ROOT] = numbers[ADL_ROOT] = ADL_ROOT;
+    for (uint32_t place = ADL_ROOT + 1; place < tree->limit; place++) {
+        uint32_t found = ancestor_of(tree, place, old, ancestors, same, ctx);
+        uint32_t entry = tree->nodes[place].entry;
+        ancestors[place] = found;
+        numbers[place] = found != ADL_NO_NODE ? found : next++;
+        if (entry != ADL_NO_ENTRY)
+            entries[entry] = found != ADL_NO_NODE ? adl_tree_node(old, found)->entry : ADL_NO_ENTRY;
+    }
+    tree->numbers = steal_pointer(numbers);
+    tree->next = next;
+    int r = make_places(tree);
+    if (r == 0)
+        enter_again(tree);
+    return r;
+}
+
+int adl_tree_assign(struct adl_tree *tree, const uint32_t *entries, uint32_t limit)
+{
+    uint32_t *of_entry = calloc((size_t)limit + 1, sizeof(*of_entry));
+    if (!of_entry)
+        return -ENOMEM;
+    for (uint32_t place = ADL_ROOT; place < tree->limit; place++) {
+        struct adl_node *node = &tree->nodes[place];
+        if (node->entry == ADL_NO_ENTRY)
+            continue;
+        node->entry = entries[node->entry];
+        of_entry[node->entry] = place;
+    }
+    free(tree->of_entry);
+    tree->of_entry = of_entry;
+    tree->entries = limit;
+    return 0;
 }

@@ -127,8 +127,7 @@ int adl_worker_keep(struct adl_worker *worker, struct adl_call *call)
     return 0;
 }
 
-int adl_worker_digest(struct adl_worker *worker, struct adl_edition *edition,
-                      const struct adl_digest *digest)
+int adl_worker_digest(struct adl_worker *worker, struct adl_edition *edition)
 {
     struct job *job = calloc(1, sizeof(*job));
     struct adl_call *call = calloc(1, sizeof(*call));
@@ -139,7 +138,7 @@ int adl_worker_digest(struct adl_worker *worker, struct adl_edition *edition,
     }
     *call = (struct adl_call){.kind = ADL_CALL_DIGESTED, .edition = adl_edition_ref(edition)};
     *job = (struct job){.call = call,
-                        .digest = digest,
+                        .digest = &edition->digest,
                         .fd = edition->copy->data,
                         .size = edition->copy->size};
     put(worker, job);

@@ -21,6 +21,7 @@ overrides an earlier one. 'rate=1M,status=503;first=2' refuses two requests and 
     truncate=N    closes after N bytes of the body      reset=N   the same, by a TCP reset
     length=none   no Content-Length, ends by closing    length=N, length=+N, length=-N  a lie
     longer=N      N bytes more than promised            chunked
+    leftover=N    the same, but they come once the connection's next request is there
     chunked=untold  in chunks, and no Transfer-Encoding says so (raw= may, in its own way)
     chunk=BYTES   in place of each chunk's size         trailer=BYTES  lines behind the last chunk
     close=after   closes after the answer, though it did not say so

@@ -19,7 +19,7 @@ KNOWN = set(WHEN) | {
     "truncate", "reset",
     "status", "retry-after", "redirect", "redirect-status", "head",
     "ranges", "cap", "accept-ranges", "conditional", "if-range",
-    "length", "longer", "chunked",
+    "length", "longer", "leftover", "chunked",
     "version", "size", "etag", "modified", "encoding",
     "raw", "front", "headers", "line", "interim", "trailer", "chunk", "close", "http2",
     "auth", "require", "connections", "over",

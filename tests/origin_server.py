@@ -66,6 +66,7 @@ class Connection:
         self.buffer = b""
         self.seen = set()  # paths
         self.leaving = False  # the next request is not answered
+        self.leftover = 0  # bytes that come before its answer
 
     def run(self):
         reset = False
@@ -147,6 +148,8 @@ class Connection:
                 self.wait_gate(None)
             if "http2" in options:
                 self.speak_http2()
+            self.sock.sendall(b"x" * self.leftover)
+            self.leftover = int(options.get("leftover", "0"))
             answer = exchange.answer()
             entry["status"], entry["first"] = answer.status, answer.first
             keep = Sender(self, record, entry, request, options).send(answer, exchange.seed)

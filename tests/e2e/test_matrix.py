@@ -48,6 +48,7 @@ RIGHT = {
     "reset each time": "reset=100000",
     "reset at once, at times": "reset=0;every=3",
     "longer than promised": "longer=5000",
+    "longer, and it comes late": "leftover=50;every=2",
     "a stream longer than promised": f"{STREAM};longer=5000",
     "a stream truncated": f"{STREAM};truncate=1M;every=2",
     "a stream reset": f"{STREAM};reset=1M;every=2",

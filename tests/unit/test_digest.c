@@ -154,6 +154,27 @@ static void no_digest_and_unknown_kinds_are_not_supported(void **state)
     assert_int_equal(adl_digest_check(&unknown, fd, 3, &go), -EOPNOTSUPP);
 }
 
+static void bytes_that_go_by_have_the_same_digest(void **state)
+{
+    (void)state;
+    struct adl_digest digest =
+        digest_of(ADL_SHA256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    for (int wrong = 0; wrong < 2; wrong++) {
+        int error;
+        struct adl_digester *digester = adl_digester_new(&digest, &error);
+        assert_non_null(digester);
+        assert_int_equal(adl_digester_feed(digester, "a", 1), 0);
+        assert_int_equal(adl_digester_feed(digester, "", 0), 0);
+        assert_int_equal(adl_digester_feed(digester, wrong ? "bd" : "bc", 2), 0);
+        assert_int_equal(adl_digester_check(digester), !wrong);
+        adl_digester_free(digester);
+    }
+    digest.kind = ADL_DIGEST_NONE;
+    int error;
+    assert_null(adl_digester_new(&digest, &error));
+    assert_int_equal(error, -EOPNOTSUPP);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -166,6 +187,7 @@ int main(void)
         cmocka_unit_test(a_short_file_is_an_error_and_not_a_mismatch),
         cmocka_unit_test(errors_of_reading_are_passed_on),
         cmocka_unit_test(stopping_ends_it),
+        cmocka_unit_test(bytes_that_go_by_have_the_same_digest),
         cmocka_unit_test(no_digest_and_unknown_kinds_are_not_supported),
     };
     return cmocka_run_group_tests_name("digest", tests, NULL, NULL);

@@ -296,6 +296,33 @@ static void a_size_that_is_not_allowed_is_an_error(void **state)
     close(fd);
 }
 
+static void data_is_given_away_without_a_copy(void **state)
+{
+    struct scratch *scratch = *state;
+    struct adl_store *store = scratch->store;
+    struct adl_key key = adl_store_key("http://a/b");
+    int lock, named, unnamed;
+    struct stat before, after;
+    assert_int_equal(adl_store_lock(store, &key, &lock), 0);
+    assert_int_equal(adl_store_new_data(store, &key, &named), 0);
+    assert_int_equal(adl_store_private_data(store, &unnamed), 0);
+    assert_int_equal(fstat(named, &before), 0);
+    assert_int_equal(adl_store_give_data(store, &key, named, store->dir, "out", false), 0);
+    assert_int_equal(fstatat(store->dir, "out", &after, 0), 0);
+    assert_int_equal(before.st_ino, after.st_ino);
+    int fd;
+    assert_int_equal(adl_store_open_data(store, &key, &fd), -ENOENT);
+    assert_int_equal(adl_store_give_data(store, NULL, unnamed, store->dir, "out", false), -EEXIST);
+    assert_int_equal(fstat(unnamed, &before), 0);
+    assert_int_equal(adl_store_give_data(store, NULL, unnamed, store->dir, "out", true), 0);
+    assert_int_equal(fstatat(store->dir, "out", &after, 0), 0);
+    assert_int_equal(before.st_ino, after.st_ino);
+    assert_int_equal(scratch_count(scratch), 2); /* it, and the lock: nothing on the way */
+    close(lock);
+    close(named);
+    close(unnamed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -317,6 +344,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(sparse_files_cost_nothing_and_full_ones_their_size, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(data_is_given_away_without_a_copy, setup, teardown),
         cmocka_unit_test_setup_teardown(a_size_that_is_not_allowed_is_an_error, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

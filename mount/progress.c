@@ -1,0 +1,189 @@
+#include "progress.h"
+
+#include "cleanup.h"
+#include "text.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAME_MAX_BYTES 1024
+
+/* Without a terminal something is told after this long at the latest. */
+#define QUIET_MS 30000
+
+/* "1.2 GiB of 2.9 GiB  12.3 MiB/s  2:05 left", as much of it as fits. */
+static void describe(const struct adl_progress *progress, const char *between, char *out,
+                     size_t room)
+{
+    char done[ADL_TEXT_ROOM], total[ADL_TEXT_ROOM], rate[ADL_TEXT_ROOM], left[ADL_TEXT_ROOM];
+    int n;
+    adl_text_size(progress->done, done);
+    bool finished = progress->total >= 0 && progress->done >= progress->total;
+    if (progress->total >= 0 && !finished)
+        n = snprintf(out, room, "%s of %s", done, adl_text_size(progress->total, total));
+    else
+        n = snprintf(out, room, "%s", done);
+    if (progress->files > 1)
+        n += snprintf(out + n, room - (size_t)n, "%s%" PRIu64 "/%" PRIu64 " files", between,
+                      progress->files_done, progress->files);
+    if (finished)
+        return;
+    n += snprintf(out + n, room - (size_t)n, "%s%s", between, adl_text_rate(progress->rate, rate));
+    if (progress->eta >= 0)
+        snprintf(out + n, room - (size_t)n, "%s%s left", between,
+                 adl_text_time(progress->eta, left));
+}
+
+void adl_progress_tell(const struct adl_progress *progress, FILE *out)
+{
+    char title[NAME_MAX_BYTES], note[NAME_MAX_BYTES], percent[ADL_TEXT_ROOM], rest[160];
+    adl_text_show(progress->title, 200, title, sizeof(title));
+    describe(progress, ", ", rest, sizeof(rest));
+    fprintf(out, "%s: ", title);
+    if (progress->total >= 0)
+        fprintf(out, "%s, ", adl_text_percent(progress->done, progress->total, percent));
+    fputs(rest, out);
+    if (progress->note) {
+        adl_text_show(progress->note, 200, note, sizeof(note));
+        fprintf(out, " (%s)", note);
+    }
+    fputc('\n', out);
+}
+
+/* Name and note. */
+static void draw_title(const struct adl_progress *progress, const struct adl_screen *screen,
+                       FILE *out)
+{
+    char title[NAME_MAX_BYTES], note[NAME_MAX_BYTES] = "";
+    size_t room = screen->columns - 1;
+    size_t for_note = progress->note ? adl_text_width(progress->note) : 0;
+    if (for_note > room / 2)
+        for_note = room / 2;
+    adl_text_show(progress->title, room - (for_note ? for_note + 2 : 0), title, sizeof(title));
+    if (for_note)
+        adl_text_show(progress->note, for_note, note, sizeof(note));
+    fprintf(out, "%s%s%s", adl_screen_colour(screen, ADL_BOLD), title,
+            adl_screen_colour(screen, ADL_PLAIN));
+    if (for_note)
+        fprintf(out, "  %s%s%s", adl_screen_colour(screen, ADL_YELLOW), note,
+                adl_screen_colour(screen, ADL_PLAIN));
+    fputc('\n', out);
+}
+
+static void draw_total(const struct adl_progress *progress, const struct adl_screen *screen,
+                       FILE *out)
+{
+    char percent[ADL_TEXT_ROOM], rest[160];
+    describe(progress, "  ", rest, sizeof(rest));
+    size_t used = 6 + 2 + strlen(rest) + 1;
+    adl_text_percent(progress->done, progress->total, percent);
+    fprintf(out, "%5s ", percent);
+    if (used + 8 <= screen->columns) {
+        unsigned columns = screen->columns - (unsigned)used;
+        adl_screen_bar(screen, out, columns, progress->done, progress->total, ADL_GREEN);
+        fputs("  ", out);
+    }
+    fprintf(out, "%.*s\n", (int)screen->columns - 7, rest);
+}
+
+/* Number, name, range, bar, percent, rate; name and bar only where there is room. */
+static void draw_line(const struct adl_progress_line *line, size_t number,
+                      const struct adl_screen *screen, FILE *out)
+{
+    char from[ADL_TEXT_ROOM], to[ADL_TEXT_ROOM], rate[ADL_TEXT_ROOM], percent[ADL_TEXT_ROOM];
+    char range[64], name[NAME_MAX_BYTES];
+    int64_t total = line->end < 0 ? -1 : line->end - line->first, done = line->at - line->first;
+    unsigned columns = screen->columns - 1, used = 4 + 1 + 13 + 7 + 13;
+    snprintf(range, sizeof(range), "%s-%s", adl_text_short(line->first, from),
+             line->end < 0 ? "" : adl_text_short(line->end, to));
+    fprintf(out, "%4zu ", number);
+    if (line->name && columns >= used + 16) {
+        unsigned room = columns - used >= 48 ? 24 : 14;
+        size_t width = adl_text_show(line->name, room, name, sizeof(name));
+        fprintf(out, "%s%*s  ", name, (int)(room - width), "");
+        used += room + 2;
+    }
+    fprintf(out, "%-13s", range);
+    if (columns >= used + 6) {
+        fputc(' ', out);
+        adl_screen_bar(screen, out, columns - used - 1, done, total, ADL_CYAN);
+    }
+    if (columns >= 38)
+        fprintf(out, "%6s  %11s", adl_text_percent(done, total, percent),
+                adl_text_rate(line->rate, rate));
+    fputc('\n', out);
+}
+
+unsigned adl_progress_draw(const struct adl_progress *progress, const struct adl_screen *screen,
+                           unsigned rows, FILE *out)
+{
+    unsigned drawn = 0;
+    if (rows > 1) {
+        draw_title(progress, screen, out);
+        drawn++;
+    }
+    draw_total(progress, screen, out);
+    drawn++;
+    for (size_t i = 0; i < progress->n_lines && drawn < rows; i++, drawn++) {
+        if (drawn + 1 == rows && i + 1 < progress->n_lines)
+            fprintf(out, "     and %zu more\n", progress->n_lines - i);
+        else
+            draw_line(&progress->lines[i], i + 1, screen, out);
+    }
+    return drawn;
+}
+
+/* The cursor goes up over the last picture, and everything from there on is taken away. */
+void adl_progress_clear(struct adl_progress_view *view)
+{
+    if (view->drawn)
+        fprintf(view->out, "\033[%uA\r\033[J", view->drawn);
+    view->drawn = 0;
+    fflush(view->out);
+}
+
+/* One write, so that no half picture is seen. */
+static void redraw(struct adl_progress_view *view, const struct adl_progress *progress)
+{
+    cleanup_free char *picture = NULL;
+    size_t length = 0;
+    FILE *memory = open_memstream(&picture, &length);
+    if (!memory)
+        return;
+    if (view->drawn)
+        fprintf(memory, "\033[%uA\r\033[J", view->drawn);
+    view->drawn = adl_progress_draw(progress, &view->screen, view->screen.rows - 1, memory);
+    fclose(memory);
+    fwrite(picture, 1, length, view->out);
+    fflush(view->out);
+}
+
+void adl_progress_update(struct adl_progress_view *view, const struct adl_progress *progress,
+                         int64_t now)
+{
+    if (view->screen.terminal) {
+        redraw(view, progress);
+        return;
+    }
+    int64_t tenths = adl_text_part(progress->done, progress->total, 10);
+    if (view->told_at && tenths <= view->told && now - view->told_at < QUIET_MS)
+        return;
+    view->told_at = now ? now : 1;
+    view->told = tenths;
+    adl_progress_tell(progress, view->out);
+    fflush(view->out);
+}
+
+void adl_progress_end(struct adl_progress_view *view, const struct adl_progress *progress)
+{
+    if (view->screen.terminal) {
+        struct adl_progress last = *progress;
+        last.n_lines = 0;
+        redraw(view, &last);
+        view->drawn = 0;
+    } else {
+        adl_progress_tell(progress, view->out);
+        fflush(view->out);
+    }
+}
