@@ -3,6 +3,7 @@
 #include "fs.h"
 
 #include "foresight.h"
+#include "mountpoint.h"
 #include "passthrough.h"
 #include "reply.h"
 
@@ -636,9 +637,9 @@ static void raise_kernel_readahead(const struct adl_fs *fs, dev_t dev)
 static void *greet(void *ctx)
 {
     struct adl_fs *fs = ctx;
-    struct stat st;
-    if (stat(fs->options->mountpoint, &st) == 0)
-        raise_kernel_readahead(fs, st.st_dev);
+    dev_t device;
+    if (adl_mountpoint_await(fs->options->mountpoint, &device) == 0)
+        raise_kernel_readahead(fs, device);
     fs->events->ready(fs->ctx, fs);
     return NULL;
 }

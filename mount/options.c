@@ -84,7 +84,8 @@ static const struct word level_words[] = {{"error", ADL_ERROR},
 /* clang-format off */
 static const struct option table[] = {
     {"cache-dir", "DIR", "keep what was fetched here [~/.cache/adlfs]",
-     NULL, AT(settings.cache_dir), 0, 0, PATH, ADL_FOR_MOUNT | ADL_FOR_GET | ADL_FOR_CACHE, 0},
+     NULL, AT(settings.cache_dir), 0, 0, PATH,
+     ADL_FOR_MOUNT | ADL_FOR_GET | ADL_FOR_CACHE | ADL_FOR_VERIFY, 0},
     {"allocate", "sparse|full", "how cache files take disk space",
      allocate_words, AT(settings.allocate), 0, 0, CHOICE, ADL_FOR_MOUNT | ADL_FOR_GET, 0},
     {"cache-max", "SIZE", "what the cache may take of the disk [no limit]",
@@ -166,7 +167,8 @@ static const struct option table[] = {
     {"yes", NULL, "do not ask",
      NULL, AT(yes), 0, 0, FLAG, ADL_FOR_CACHE, 'y'},
     {"json", NULL, "print objects for programs",
-     NULL, AT(json), 0, 0, FLAG, ADL_FOR_PROBE | ADL_FOR_STATUS | ADL_FOR_GET | ADL_FOR_CACHE, 0},
+     NULL, AT(json), 0, 0, FLAG,
+     ADL_FOR_PROBE | ADL_FOR_STATUS | ADL_FOR_GET | ADL_FOR_CACHE | ADL_FOR_VERIFY, 0},
     {"help", NULL, "show this help",
      NULL, AT(help), 0, 0, FLAG, ADL_FOR_ALL, 'h'},
 };

@@ -23,6 +23,7 @@ enum adl_option_user {
     ADL_FOR_WARM = 1 << 5,
     ADL_FOR_SET = 1 << 6,
     ADL_FOR_GET = 1 << 12,
+    ADL_FOR_VERIFY = 1 << 13,
     ADL_FOR_RELOAD = 1 << 14,
     ADL_FOR_CACHE = 1 << 15,
 };
@@ -40,7 +41,7 @@ struct adl_options {
     bool allow_other, exec, keep_going, foreground; /* mount */
     bool follow;                                    /* mount */
     bool lazy;                                      /* umount */
-    bool json;                                      /* probe, get, status, cache */
+    bool json;                                      /* probe, get, status, cache, verify */
     bool watch;                                     /* status */
     int format;                                     /* status: enum adl_format */
     bool detach;                                    /* warm */

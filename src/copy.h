@@ -59,6 +59,10 @@ void adl_run_free(struct adl_run *run);
 int adl_copy_open(struct adl_store *store, const struct adl_head *want, bool resume,
                   struct adl_copy **out);
 
+/* Opens the cached copy under that key as it is, whatever version it is of. -ENOENT: there is none
+ * that is in order; -EWOULDBLOCK: somebody has it open; -ENOMEM, -errno. Loop. */
+int adl_copy_open_found(struct adl_store *store, const struct adl_key *key, struct adl_copy **out);
+
 /* Closes it, writing what is dirty. Loop. */
 void adl_copy_close(struct adl_copy *copy);
 

@@ -21,12 +21,10 @@ static uint32_t digest_flags(const struct adl_digest *digest)
     return ADL_HEAD_DIGESTED | (uint32_t)hash << ADL_HEAD_DIGEST_SHIFT;
 }
 
-#define DIGEST_MASK (ADL_HEAD_DIGESTED | UINT32_MAX << ADL_HEAD_DIGEST_SHIFT)
-
 static bool is_digested(const struct adl_file *file, const struct adl_head *head)
 {
     const struct adl_digest *digest = digest_of(file);
-    return digest && (head->flags & DIGEST_MASK) == digest_flags(digest);
+    return digest && (head->flags & ADL_HEAD_DIGEST_MASK) == digest_flags(digest);
 }
 
 bool adl_edition_digest_right(const struct adl_edition *edition)
@@ -219,7 +217,7 @@ void adl_edition_digested(struct adl_edition *edition, int result)
     adl_whole_digested(edition, result == 1 ? 0 : result == 0 ? -EBADMSG : result);
     if (result == 1) {
         uint32_t *flags = &edition->copy->sidecar->head.flags;
-        *flags = (*flags & ~DIGEST_MASK) | digest_flags(&edition->digest);
+        *flags = (*flags & ~ADL_HEAD_DIGEST_MASK) | digest_flags(&edition->digest);
         adl_sidecar_touch(edition->copy->sidecar);
         adl_engine_flush_soon(file->engine);
     } else if (result == 0 && edition == file->edition) {

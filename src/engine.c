@@ -166,6 +166,7 @@ static void take(struct adl_engine *engine, struct adl_call *call)
     case ADL_CALL_STAT:
     case ADL_CALL_OPEN:
     case ADL_CALL_REPORT:
+    case ADL_CALL_VERIFY:
         if (call->entry >= engine->n_entries || !engine->entries[call->entry]) {
             adl_call_fail(call, -ESTALE);
             return;
@@ -222,6 +223,9 @@ static void take(struct adl_engine *engine, struct adl_call *call)
     case ADL_CALL_RUN:
         call->done.run(engine, call->ctx);
         break;
+    case ADL_CALL_COMPARED:
+        adl_verify_end(call);
+        return;
     }
     free(call);
 }

@@ -14,7 +14,8 @@
  *   fetch.c     which transfer comes next
  *   early.c     the first block of a far origin in two parts
  *   retry.c     the rate, failures, giving up
- *   transfer.c  one GET from start to end */
+ *   transfer.c  one GET from start to end
+ *   verify.c    what is cached is compared with its checksums */
 #ifndef ADL_ENGINE_H
 #define ADL_ENGINE_H
 
@@ -29,6 +30,7 @@
 #include "pace.h"
 #include "plan.h"
 #include "readahead.h"
+#include "rot.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -61,6 +63,8 @@ enum adl_call_kind {
     ADL_CALL_RELOAD,
     ADL_CALL_DIGESTED, /* from the worker: a whole-file checksum was compared */
     ADL_CALL_RUN,      /* a function that the loop is to run */
+    ADL_CALL_VERIFY,
+    ADL_CALL_COMPARED, /* from the worker: the same call, and what it found */
     ADL_CALL_EVICT,    /* one entry, for who asks; and from the keeper, when that was done */
     ADL_CALL_LOOKED,   /* from the keeper: it has looked over the cache */
 };
@@ -80,18 +84,20 @@ struct adl_call {
     int directory;               /* TAKE */
     bool replace;                /* TAKE */
     unsigned unreadable;         /* READ: how often the disk did not give the bytes back */
-    int result;                  /* DIGESTED: of adl_digest_check(); EVICT: of the keeper */
+    int result;                  /* DIGESTED, COMPARED, EVICT: what the worker says */
     int64_t freed;               /* EVICT: bytes of disk */
     struct adl_look look;        /* LOOKED */
     struct adl_key key;          /* EVICT */
     bool carried_out;            /* EVICT: the keeper is done with it */
-    struct adl_edition *edition; /* DIGESTED: with the reference that the worker held */
+    struct adl_edition *edition; /* DIGESTED, COMPARED: with the reference that the worker held */
+    struct adl_rot rot;          /* COMPARED: owned */
     union {
         adl_stat_fn *stat;
         adl_open_fn *open;
         adl_read_fn *read;
         adl_report_fn *report;
         adl_run_fn *run;
+        adl_verify_fn *verify;
         adl_done_fn *whole;
         struct adl_reload *reload;
         adl_evict_fn *evict;
@@ -321,6 +327,9 @@ const char *adl_file_url(const struct adl_file *file); /* of the mirror to ask n
 void adl_file_learn(struct adl_transfer *transfer, const struct adl_answer *answer);
 /* Whether something pins its bytes over time. */
 bool adl_file_pinned(const struct adl_file *file);
+/* The current edition, also of a file that nobody has open, if anything of it is cached; else NULL.
+ * The file is busy from then on, and closes it again. */
+struct adl_edition *adl_file_kept(struct adl_file *file);
 /* What a sidecar is to say of it. */
 void adl_file_head(const struct adl_file *file, struct adl_head *head);
 /* The origin confirmed what is known. */
@@ -457,6 +466,10 @@ void adl_transfer_resume(struct adl_transfer *transfer);
 void adl_transfer_doom(struct adl_transfer *transfer);
 void adl_transfer_reap(struct adl_engine *engine);
 
+/* --- verify.c: the loop's */
+void adl_verify_begin(struct adl_file *file, struct adl_call *call);
+void adl_verify_end(struct adl_call *call);
+
 /* --- worker.c */
 struct adl_worker *adl_worker_new(struct adl_engine *engine);
 void adl_worker_free(struct adl_worker *worker); /* stops what it does */
@@ -464,5 +477,8 @@ void adl_worker_free(struct adl_worker *worker); /* stops what it does */
 int adl_worker_keep(struct adl_worker *worker, struct adl_call *call);
 /* Compares edition->digest. Takes one reference of the edition. 0 or -ENOMEM. */
 int adl_worker_digest(struct adl_worker *worker, struct adl_edition *edition);
+/* Compares call->edition's copy, whose reference goes with the call, and posts it as COMPARED. 0 or
+ * -ENOMEM, then the call is still the caller's. */
+int adl_worker_verify(struct adl_worker *worker, struct adl_call *call);
 
 #endif

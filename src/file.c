@@ -382,6 +382,9 @@ void adl_call_fail(struct adl_call *call, int error)
     case ADL_CALL_REPORT:
         call->done.report(call->ctx, NULL);
         break;
+    case ADL_CALL_VERIFY:
+        call->done.verify(call->ctx, error, NULL);
+        break;
     case ADL_CALL_DIGEST:
     case ADL_CALL_TAKE:
         call->done.whole(call->ctx, error);
@@ -418,6 +421,18 @@ const char *adl_file_state(const struct adl_file *file, int64_t cached)
     return complete ? "complete" : "idle";
 }
 
+struct adl_edition *adl_file_kept(struct adl_file *file)
+{
+    char name[ADL_NAME_ROOM];
+    struct adl_key key = adl_store_key(file->entry->urls);
+    adl_store_name(&key, ".data", name);
+    if (!file->edition && file->known && file->size > 0 &&
+        faccessat(file->engine->store->dir, name, F_OK, 0) == 0)
+        adl_edition_open(file);
+    adl_engine_busy(file); /* closes it again */
+    return file->edition;
+}
+
 static void report(struct adl_file *file, struct adl_call *call)
 {
     cleanup_free char *url = adl_url_redact(adl_file_url(file));
@@ -446,6 +461,10 @@ void adl_file_call(struct adl_file *file, struct adl_call *call)
 {
     if (call->kind == ADL_CALL_REPORT) {
         report(file, call);
+        return;
+    }
+    if (call->kind == ADL_CALL_VERIFY) {
+        adl_verify_begin(file, call);
         return;
     }
     if (file->error_until > file->engine->now && !another_version(file, call) &&

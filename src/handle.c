@@ -131,6 +131,16 @@ void adl_file_report(struct adl_engine *engine, uint32_t entry, adl_report_fn *d
         done(ctx, NULL);
 }
 
+void adl_file_verify(struct adl_engine *engine, uint32_t entry, adl_verify_fn *done, void *ctx)
+{
+    struct adl_call call = {.kind = ADL_CALL_VERIFY,
+                            .entry = entry,
+                            .done.verify = done,
+                            .ctx = ctx};
+    if (!post(engine, &call))
+        done(ctx, -ENOMEM, NULL);
+}
+
 void adl_file_evict(struct adl_engine *engine, uint32_t entry, adl_evict_fn *done, void *ctx)
 {
     struct adl_call call = {.kind = ADL_CALL_EVICT, .entry = entry, .done.evict = done, .ctx = ctx};
