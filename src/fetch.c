@@ -135,8 +135,11 @@ static struct adl_link link_of(struct adl_file *file)
     const struct adl_origin *origin = adl_fetch_origin(file);
     if (!origin)
         return (struct adl_link){.now = file->engine->now, .share = 1};
+    const struct adl_entry_options *options = file->entry->options;
     unsigned files = origin->files + !file->n_transfers;
     unsigned share = origin->limit > files ? origin->limit / files : 1;
+    if (options && options->max_connections && options->max_connections < share)
+        share = options->max_connections;
     return (struct adl_link){.now = file->engine->now,
                              .delay = origin->delay,
                              .share = adl_throttle_width(file->engine, share)};
@@ -194,7 +197,6 @@ static void view_of(struct adl_file *file, struct view *view)
     view->plan = (struct adl_plan){.copy = file->edition->copy,
                                    .flights = view->flights,
                                    .windows = view->windows,
-                                   .chunk_least = ADL_PIECE_MIN,
                                    .near = NEAR};
     view->link = link_of(file);
     view->width = adl_pace_width(&file->pace, &view->link);
@@ -213,7 +215,9 @@ static void view_of(struct adl_file *file, struct view *view)
             if (!handle->warm == !view->warm && handle->windows[i].end > handle->windows[i].first &&
                 view->plan.n_windows < WINDOWS_MAX)
                 view->windows[view->plan.n_windows++] = handle->windows[i];
-    view->plan.chunk = adl_pace_piece(&file->pace, &view->link, left_of(file, view));
+    int64_t left = left_of(file, view);
+    view->plan.chunk = adl_pace_piece(&file->pace, &view->link, left);
+    view->plan.chunk_least = adl_pace_front(&file->pace, &view->link, left);
 }
 
 static bool start_range(struct adl_file *file, struct view *view, const struct adl_range *range)
