@@ -170,7 +170,9 @@ static void few_connections_do_not_wait_for_answers_most_of_the_time(void **stat
     assert_int_equal(adl_pace_front(&pace, &link, 3 * M), 3 * M);
     link.share = 16; /* many are far enough from the reader */
     assert_int_equal(adl_pace_front(&pace, &link, INT64_MAX), M);
-    link = (struct adl_link){.share = 1};
+    link = (struct adl_link){.delay = 50, .share = 1};
+    pace.rate = 400 * M; /* who asks for something else must not wait for so much */
+    assert_int_equal(adl_pace_front(&pace, &link, INT64_MAX), M);
     pace.rate = 0;
     assert_int_equal(adl_pace_front(&pace, &link, INT64_MAX), M);
 }
