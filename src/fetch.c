@@ -525,18 +525,21 @@ static void settle(struct adl_file *file)
     leave_edition(file);
 }
 
-/* What was gathered is not held back for longer than what is recorded. */
-static void store_all(struct adl_engine *engine)
+/* What was gathered is not held back for longer than what is recorded, nor written in small pieces
+ * each time that something is. When it is due again, ms. */
+static int64_t store_all(struct adl_engine *engine)
 {
     struct adl_file *file;
     struct adl_transfer *transfer;
-    if (engine->now - engine->stored_at < ADL_FLUSH_MS)
-        return;
+    int64_t due = engine->stored_at + ADL_FLUSH_MS;
+    if (engine->now < due)
+        return due;
     engine->stored_at = engine->now;
     TAILQ_FOREACH (file, &engine->busy, busy)
         LIST_FOREACH (transfer, &file->transfers, link)
             if (!transfer->doomed)
                 adl_transfer_store(transfer);
+    return INT64_MAX;
 }
 
 void adl_fetch_flush(struct adl_engine *engine)
@@ -544,8 +547,7 @@ void adl_fetch_flush(struct adl_engine *engine)
     struct adl_edition *edition;
     if (engine->now < engine->flush_at)
         return;
-    store_all(engine);
-    engine->flush_at = INT64_MAX;
+    engine->flush_at = store_all(engine);
     engine->unrecorded = 0;
     LIST_FOREACH (edition, &engine->editions, all) {
         struct adl_sidecar *sidecar = edition->copy->sidecar;
