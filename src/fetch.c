@@ -45,6 +45,13 @@ struct adl_origin *adl_fetch_origin(struct adl_file *file)
     return file->origin;
 }
 
+/* Whether it has as many transfers as its entry may have. */
+static bool has_all(const struct adl_file *file)
+{
+    const struct adl_entry_options *options = file->entry->options;
+    return options && options->max_connections && file->n_transfers >= options->max_connections;
+}
+
 static bool may_start(struct adl_file *file, unsigned share)
 {
     struct adl_engine *engine = file->engine;
@@ -57,8 +64,7 @@ static bool may_start(struct adl_file *file, unsigned share)
         adl_engine_wake_at(engine, not_before);
         return false;
     }
-    const struct adl_entry_options *options = file->entry->options;
-    if (options && options->max_connections && file->n_transfers >= options->max_connections)
+    if (has_all(file))
         return false;
     return origin->active < origin->limit * share;
 }
@@ -247,23 +253,25 @@ static struct adl_call *first_unplanned(const struct adl_file *file)
     return NULL;
 }
 
-/* A reader waits and all connections to the origin are busy: what is fetched ahead there makes way,
- * the farthest first, and leaves some of them free for a while. */
+/* A reader waits and all connections to the origin, or all that the entry may have, are busy: what
+ * is fetched ahead there makes way, the farthest first, and leaves some of them free for a while.
+ */
 static void make_room(struct adl_file *file, int64_t wanted)
 {
     struct adl_engine *engine = file->engine;
     struct adl_origin *origin = adl_fetch_origin(file);
     struct adl_transfer *transfer, *farthest = NULL;
     struct adl_file *other;
-    if (!origin || origin->active < origin->limit || engine->now < origin->demand_until)
+    bool own = has_all(file);
+    if (!origin || (!own && origin->active < origin->limit) || engine->now < origin->demand_until)
         return;
     LIST_FOREACH (transfer, &file->transfers, link)
         if (wanted >= transfer->at && wanted - transfer->end <= 2 * NEAR)
             return; /* the next in order after what is coming: its turn comes */
     TAILQ_FOREACH (other, &engine->busy, busy)
         LIST_FOREACH (transfer, &other->transfers, link)
-            if (transfer->origin == origin && transfer->reason >= ADL_AHEAD && transfer->edition &&
-                !transfer->doomed &&
+            if ((own ? other == file : transfer->origin == origin) &&
+                transfer->reason >= ADL_AHEAD && transfer->edition && !transfer->doomed &&
                 (!farthest || transfer->end - transfer->at > farthest->end - farthest->at))
                 farthest = transfer;
     origin->demand_until = engine->now + ROOM_MS;
