@@ -35,8 +35,10 @@ int64_t adl_early_length(struct adl_file *file)
     int64_t block = file->engine->store->block_size;
     bool small = file->known && file->size >= 0 && file->size <= FIRST_PART;
     bool far = origin && !is_here(origin) && (!origin->delay || origin->delay >= FAR_MS);
+    const struct adl_entry_options *options = file->entry->options;
+    bool alone = options && options->max_connections == 1;
     /* Where others are at work already, connections are warm or wanted. */
-    if (!far || small || file->plain || origin->active || block <= FIRST_PART)
+    if (!far || small || alone || file->plain || origin->active || block <= FIRST_PART)
         return block;
     return FIRST_PART;
 }

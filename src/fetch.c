@@ -45,6 +45,13 @@ struct adl_origin *adl_fetch_origin(struct adl_file *file)
     return file->origin;
 }
 
+/* Whether it has as many transfers as its entry may have. */
+static bool has_all(const struct adl_file *file)
+{
+    const struct adl_entry_options *options = file->entry->options;
+    return options && options->max_connections && file->n_transfers >= options->max_connections;
+}
+
 static bool may_start(struct adl_file *file, unsigned share)
 {
     struct adl_engine *engine = file->engine;
@@ -57,8 +64,7 @@ static bool may_start(struct adl_file *file, unsigned share)
         adl_engine_wake_at(engine, not_before);
         return false;
     }
-    const struct adl_entry_options *options = file->entry->options;
-    if (options && options->max_connections && file->n_transfers >= options->max_connections)
+    if (has_all(file))
         return false;
     return origin->active < origin->limit * share;
 }
@@ -135,8 +141,11 @@ static struct adl_link link_of(struct adl_file *file)
     const struct adl_origin *origin = adl_fetch_origin(file);
     if (!origin)
         return (struct adl_link){.now = file->engine->now, .share = 1};
+    const struct adl_entry_options *options = file->entry->options;
     unsigned files = origin->files + !file->n_transfers;
     unsigned share = origin->limit > files ? origin->limit / files : 1;
+    if (options && options->max_connections && options->max_connections < share)
+        share = options->max_connections;
     return (struct adl_link){.now = file->engine->now,
                              .delay = origin->delay,
                              .share = adl_throttle_width(file->engine, share)};
@@ -194,7 +203,6 @@ static void view_of(struct adl_file *file, struct view *view)
     view->plan = (struct adl_plan){.copy = file->edition->copy,
                                    .flights = view->flights,
                                    .windows = view->windows,
-                                   .chunk_least = ADL_PIECE_MIN,
                                    .near = NEAR};
     view->link = link_of(file);
     view->width = adl_pace_width(&file->pace, &view->link);
@@ -213,7 +221,9 @@ static void view_of(struct adl_file *file, struct view *view)
             if (!handle->warm == !view->warm && handle->windows[i].end > handle->windows[i].first &&
                 view->plan.n_windows < WINDOWS_MAX)
                 view->windows[view->plan.n_windows++] = handle->windows[i];
-    view->plan.chunk = adl_pace_piece(&file->pace, &view->link, left_of(file, view));
+    int64_t left = left_of(file, view);
+    view->plan.chunk = adl_pace_piece(&file->pace, &view->link, left);
+    view->plan.chunk_least = adl_pace_front(&file->pace, &view->link, left);
 }
 
 static bool start_range(struct adl_file *file, struct view *view, const struct adl_range *range)
@@ -243,23 +253,25 @@ static struct adl_call *first_unplanned(const struct adl_file *file)
     return NULL;
 }
 
-/* A reader waits and all connections to the origin are busy: what is fetched ahead there makes way,
- * the farthest first, and leaves some of them free for a while. */
+/* A reader waits and all connections to the origin, or all that the entry may have, are busy: what
+ * is fetched ahead there makes way, the farthest first, and leaves some of them free for a while.
+ */
 static void make_room(struct adl_file *file, int64_t wanted)
 {
     struct adl_engine *engine = file->engine;
     struct adl_origin *origin = adl_fetch_origin(file);
     struct adl_transfer *transfer, *farthest = NULL;
     struct adl_file *other;
-    if (!origin || origin->active < origin->limit || engine->now < origin->demand_until)
+    bool own = has_all(file);
+    if (!origin || (!own && origin->active < origin->limit) || engine->now < origin->demand_until)
         return;
     LIST_FOREACH (transfer, &file->transfers, link)
         if (wanted >= transfer->at && wanted - transfer->end <= 2 * NEAR)
             return; /* the next in order after what is coming: its turn comes */
     TAILQ_FOREACH (other, &engine->busy, busy)
         LIST_FOREACH (transfer, &other->transfers, link)
-            if (transfer->origin == origin && transfer->reason >= ADL_AHEAD && transfer->edition &&
-                !transfer->doomed &&
+            if ((own ? other == file : transfer->origin == origin) &&
+                transfer->reason >= ADL_AHEAD && transfer->edition && !transfer->doomed &&
                 (!farthest || transfer->end - transfer->at > farthest->end - farthest->at))
                 farthest = transfer;
     origin->demand_until = engine->now + ROOM_MS;
@@ -521,18 +533,21 @@ static void settle(struct adl_file *file)
     leave_edition(file);
 }
 
-/* What was gathered is not held back for longer than what is recorded. */
-static void store_all(struct adl_engine *engine)
+/* What was gathered is not held back for longer than what is recorded, nor written in small pieces
+ * each time that something is. When it is due again, ms. */
+static int64_t store_all(struct adl_engine *engine)
 {
     struct adl_file *file;
     struct adl_transfer *transfer;
-    if (engine->now - engine->stored_at < ADL_FLUSH_MS)
-        return;
+    int64_t due = engine->stored_at + ADL_FLUSH_MS;
+    if (engine->now < due)
+        return due;
     engine->stored_at = engine->now;
     TAILQ_FOREACH (file, &engine->busy, busy)
         LIST_FOREACH (transfer, &file->transfers, link)
             if (!transfer->doomed)
                 adl_transfer_store(transfer);
+    return INT64_MAX;
 }
 
 void adl_fetch_flush(struct adl_engine *engine)
@@ -540,8 +555,7 @@ void adl_fetch_flush(struct adl_engine *engine)
     struct adl_edition *edition;
     if (engine->now < engine->flush_at)
         return;
-    store_all(engine);
-    engine->flush_at = INT64_MAX;
+    engine->flush_at = store_all(engine);
     engine->unrecorded = 0;
     LIST_FOREACH (edition, &engine->editions, all) {
         struct adl_sidecar *sidecar = edition->copy->sidecar;

@@ -300,7 +300,8 @@ bool adl_transfer_store(struct adl_transfer *transfer)
     if (!length)
         return true;
     if (transfer->compare && !same_as_before(transfer, bytes, length)) {
-        adl_file_change(file, "another version came when the stream began anew");
+        if (edition == file->edition) /* else that is known */
+            adl_file_change(file, "another version came when the stream began anew");
         return give_up(transfer);
     }
     bool complete = edition->copy->size >= 0 && adl_copy_complete(edition->copy);
@@ -323,10 +324,13 @@ bool adl_transfer_store(struct adl_transfer *transfer)
     return true;
 }
 
-/* Whether a read ends with the bytes that were gathered: more of them would make it wait. */
+/* Whether a read ends with the bytes that were gathered: more of them would make it wait. So would
+ * the end of a flight that was cut to where it is, since that is only seen when more comes. */
 static bool awaited(const struct adl_transfer *transfer)
 {
     const struct adl_call *call;
+    if (arriving(transfer) >= transfer->end)
+        return true;
     int64_t size = transfer->edition->copy->size, last = arriving(transfer);
     TAILQ_FOREACH (call, &transfer->file->reads, link) {
         int64_t end = call->offset + call->length;

@@ -53,6 +53,15 @@ def test_a_near_origin_gets_one_request(mount, origin):
     assert origin.stats(url)["requests"] == 1
 
 
+@pytest.mark.parametrize("option", ["split=1", "max-connection-per-server=1"])
+def test_an_entry_with_one_connection_gets_one_request(mount, origin, option):
+    """Half a block without the other would be a round trip more."""
+    url = origin.file("one", SIZE)
+    m = mount([far(url), f" {option}"])
+    assert read_at(m / "data.bin", 0, 16384) == content("one", 0, 16384)
+    assert origin.stats(url)["requests"] == 1
+
+
 @pytest.mark.parametrize("size", [1, 8191, 8192, 8193, BLOCK - 1, BLOCK, BLOCK + 1])
 def test_every_size_is_right(mount, origin, size):
     url = origin.file("sizes", size)

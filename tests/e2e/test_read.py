@@ -7,11 +7,12 @@ import random
 import shutil
 import sqlite3
 import sys
+import threading
 import zipfile
 
 import pytest
 
-from harness import SIZE_PROBE, fetched, read_at, run, same_content, write_content
+from harness import SIZE_PROBE, fetched, read_at, run, same_content, wait_until, write_content
 from origin import content
 
 SIZE = (20 << 20) + 12345
@@ -220,3 +221,24 @@ def test_insecure_does_without_the_authority(mount, nginx, served):
     url = url.replace(nginx.http, nginx.https)
     file = mount([f"{url}/tls.bin"], "--insecure") / "tls.bin"
     assert same_content(file, "tls", 100000)
+
+
+def test_a_reader_does_not_wait_for_what_an_entrys_one_connection_fetches_ahead(mount, origin):
+    url = origin.file("sole", "32M", "gate=held;hold=1000;every=3")
+    origin.close("held")
+    m = mount([url, " split=1"])
+    got = []
+    try:
+        reads = open(m / "data.bin", "rb", buffering=0)
+        for _ in range(8):
+            reads.read(32 << 10)  # in order: a window follows
+        wait_until(lambda: origin.stats(url)["active"] == 1 and origin.stats(url)["requests"] % 3 == 0)
+        reader = threading.Thread(target=lambda: got.append(read_at(m / "data.bin", 24 << 20, 4096)),
+                                  daemon=True)
+        reader.start()
+        reader.join(10)
+        assert got == [content("sole", 24 << 20, 4096)]
+    finally:
+        origin.open("held")
+        reads.close()
+    assert origin.stats(url)["peak"] <= 2  # of which one had been given up

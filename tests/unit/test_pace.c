@@ -159,6 +159,24 @@ static void ranges_shrink_to_the_end_but_not_below_a_round_trip(void **state)
     assert_true(adl_pace_piece(&pace, &link, 20 * M) >= 100 * M / 16);
 }
 
+static void few_connections_do_not_wait_for_answers_most_of_the_time(void **state)
+{
+    (void)state;
+    struct adl_link link = {.delay = 50, .share = 1};
+    struct adl_pace pace = {.rate = 20 * M};
+    int64_t front = adl_pace_front(&pace, &link, INT64_MAX);
+    assert_true(front * 1000 / pace.rate >= 7 * link.delay);
+    assert_true(front <= adl_pace_piece(&pace, &link, INT64_MAX));
+    assert_int_equal(adl_pace_front(&pace, &link, 3 * M), 3 * M);
+    link.share = 16; /* many are far enough from the reader */
+    assert_int_equal(adl_pace_front(&pace, &link, INT64_MAX), M);
+    link = (struct adl_link){.delay = 50, .share = 1};
+    pace.rate = 400 * M; /* who asks for something else must not wait for so much */
+    assert_int_equal(adl_pace_front(&pace, &link, INT64_MAX), M);
+    pace.rate = 0;
+    assert_int_equal(adl_pace_front(&pace, &link, INT64_MAX), M);
+}
+
 static void the_window_is_two_seconds_within_bounds(void **state)
 {
     (void)state;
@@ -189,6 +207,7 @@ int main(void)
         TEST(the_share_of_an_origin_is_kept),
         TEST(what_is_in_flight_covers_the_round_trips_and_is_bounded),
         TEST(ranges_shrink_to_the_end_but_not_below_a_round_trip),
+        TEST(few_connections_do_not_wait_for_answers_most_of_the_time),
         TEST(the_window_is_two_seconds_within_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
