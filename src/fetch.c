@@ -281,6 +281,16 @@ static void make_room(struct adl_file *file, int64_t wanted)
     adl_engine_wake_at(engine, engine->now);
 }
 
+/* What is asked for just behind a read that waits is the kernel's readahead. */
+static bool is_behind(const struct adl_file *file, const struct adl_call *call)
+{
+    const struct adl_call *before;
+    TAILQ_FOREACH (before, &file->reads, link)
+        if (before->offset < call->offset && before->offset + before->length >= call->offset)
+            return true;
+    return false;
+}
+
 static void start_demand(struct adl_file *file)
 {
     struct view view = {.warm = false};
@@ -290,7 +300,13 @@ static void start_demand(struct adl_file *file)
         return;
     view_of(file, &view);
     for (; call; call = first_unplanned(file)) {
+        bool behind = is_behind(file, call);
         while (adl_plan_demand(&view.plan, call->offset, call->offset + call->length, &range)) {
+            /* In its turn, since it would share the link with what the reader waits for. */
+            if (behind && view.plan.n_flights >= view.width)
+                break;
+            if (behind)
+                range.reason = ADL_AHEAD;
             if (view.plan.n_flights == FLIGHTS_MAX || !may_start(file, 1)) {
                 make_room(file, call->offset);
                 return;
@@ -335,32 +351,28 @@ static bool help_laggard(struct adl_file *file, const struct view *view, struct 
 }
 
 /* What is farthest from the reader goes, so that the rest has the link for itself. */
-static void narrow(const struct view *view)
+static void narrow(struct adl_file *file, unsigned width)
 {
+    struct adl_transfer *transfer, *farthest;
     unsigned running = 0;
-    for (size_t i = 0; i < view->plan.n_flights; i++)
-        running += !view->transfers[i]->doomed;
-    for (; running > view->width; running--) {
-        struct adl_transfer *farthest = NULL;
-        for (size_t i = 0; i < view->plan.n_flights; i++) {
-            struct adl_transfer *transfer = view->transfers[i];
-            if (!transfer->doomed && transfer->reason >= ADL_AHEAD &&
+    LIST_FOREACH (transfer, &file->transfers, link)
+        running += transfer->edition && !transfer->doomed;
+    for (; running > width; running--) {
+        farthest = NULL;
+        LIST_FOREACH (transfer, &file->transfers, link)
+            if (transfer->edition && !transfer->doomed && transfer->reason >= ADL_AHEAD &&
                 (!farthest || transfer->at > farthest->at))
                 farthest = transfer;
-        }
         if (!farthest)
             return;
         adl_transfer_doom(farthest);
     }
 }
 
-static void start_idle(struct adl_file *file, bool warm)
+static void fill(struct adl_file *file, bool warm)
 {
     struct view view = {.warm = warm};
     struct adl_range range;
-    trim_windows(file);
-    if (!may_start_idle(file))
-        return;
     view_of(file, &view);
     int64_t most = adl_disk_ahead(file->edition, adl_pace_in_flight(&file->pace, &view.link));
     while (view.plan.n_flights < view.width && view.plan.n_flights < FLIGHTS_MAX &&
@@ -371,12 +383,18 @@ static void start_idle(struct adl_file *file, bool warm)
         if (!start_range(file, &view, &range))
             return;
     }
+}
+
+static void start_idle(struct adl_file *file, bool warm)
+{
+    trim_windows(file);
+    if (may_start_idle(file))
+        fill(file, warm);
     if (warm != adl_warm_wants(file))
         return; /* the other look of this round has it */
-    if (adl_pace_turn(&file->pace, &view.link, view.plan.n_flights >= view.width)) {
-        view.width = adl_pace_width(&file->pace, &view.link);
-        narrow(&view);
-    }
+    struct adl_link link = link_of(file);
+    if (adl_pace_turn(&file->pace, &link, file->n_transfers))
+        narrow(file, adl_pace_width(&file->pace, &link));
 }
 
 /* One stream from the start, while somebody has the file open and there is something missing. */

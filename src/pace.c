@@ -28,10 +28,11 @@
 
 /* A window is what comes in this time, and within these bounds; the first is for a file whose rate
  * is not known yet: at 50 ms and 1 GB/s less than that leaves the link idle for a part of the
- * second round trip. */
+ * second round trip. The least is two ranges for each connection to begin with: with one, all but
+ * one of them waited for the range that the reader waits for. */
 #define WINDOW_S       2
 #define WINDOW_UNKNOWN (INT64_C(32) << 20)
-#define WINDOW_MIN     (INT64_C(16) << 20)
+#define WINDOW_MIN     (INT64_C(32) << 20)
 
 /* Fewer connections than FEW get ranges that take so many round trips to come, also right before
  * the reader. Measured at 50 ms and 20 MB/s a connection, 96 MiB: one took 5.5 s in place of 9.0,
@@ -47,8 +48,13 @@
 /* A trial's epoch begins when new connections are up and past the worst of their slow start. */
 #define SETTLE_TRIPS 6
 
-/* A range that takes longer is late: a narrower width is tried. */
-#define LATE_S 4
+/* A range that takes longer is late: fewer connections are tried, at once so few that one takes no
+ * longer than SOON_S, but no fewer than half and an eighth of what there are. Half: a limit of each
+ * connection shows clearly then. In a simulation of 1 to 20 Mbit/s, steps of a half and ranges that
+ * may take 4 s made the first MiB take up to seven times as long as alone. */
+#define LATE_S        4
+#define SOON_S        1
+#define NARROWER_MOST 8
 
 /* A wider one is kept where it brings at least this part of what its connections would bring if
  * each were as fast as the others; a narrower one where it brings at least that part of what there
@@ -56,10 +62,11 @@
 #define WIDER_GAIN    50
 #define NARROWER_KEEP 80
 
-/* After a trial that failed there is no other of its kind for so long, doubled for each in a row.
- */
-#define REST_MS     1000
-#define REST_MAX_MS 32000
+/* After a trial that failed there is no other of its kind for so long, doubled for each in a row. A
+ * narrower one costs half of what comes meanwhile. */
+#define REST_WIDER_MS    1000
+#define REST_NARROWER_MS 8000
+#define REST_MAX_MS      32000
 
 static void begin_epoch(struct adl_pace *pace, int64_t now)
 {
@@ -161,19 +168,31 @@ static void try_width(struct adl_pace *pace, const struct adl_link *link, enum a
     pace->width = width;
 }
 
-/* An epoch has passed in which `rate` bytes/s came. */
-static bool begin_trial(struct adl_pace *pace, const struct adl_link *link, int64_t rate)
+/* How many ranges of the least size come in the time that one may take. */
+static int64_t in_time(int64_t rate, int64_t seconds)
+{
+    return rate * seconds / ADL_PIECE_MIN;
+}
+
+/* An epoch has passed in which `rate` bytes/s came by `running` transfers. Where fewer connections
+ * brought less, more may bring more, however late their ranges are. */
+static bool begin_trial(struct adl_pace *pace, const struct adl_link *link, unsigned running,
+                        int64_t rate)
 {
     unsigned width = (unsigned)min64(width_of(pace), link->share);
-    bool late = ADL_PIECE_MIN * width > rate * LATE_S;
+    unsigned wider = (unsigned)min64(width + width / 2 + 1, link->share);
+    int64_t most = in_time(rate, LATE_S);
     pace->base = rate;
-    if (late && width > 1 && link->now >= pace->narrow_at) {
-        try_width(pace, link, ADL_TRIAL_NARROWER, width / 2);
-        return true;
+    if (running >= width && wider > width && rate < FAST && link->now >= pace->wider_at &&
+        (wider <= most || pace->narrow_rest)) {
+        try_width(pace, link, ADL_TRIAL_WIDER, wider);
+        return false;
     }
-    if (!late && rate < FAST && width < link->share && link->now >= pace->wider_at)
-        try_width(pace, link, ADL_TRIAL_WIDER, (unsigned)min64(width + width / 2 + 1, link->share));
-    return false;
+    if (running == 1 || running <= most || link->now < pace->narrow_at)
+        return false;
+    int64_t narrower = min64(max64(in_time(rate, SOON_S), running / NARROWER_MOST), running / 2);
+    try_width(pace, link, ADL_TRIAL_NARROWER, (unsigned)max64(narrower, 1));
+    return true;
 }
 
 static void end_trial(struct adl_pace *pace, const struct adl_link *link, int64_t rate)
@@ -190,14 +209,17 @@ static void end_trial(struct adl_pace *pace, const struct adl_link *link, int64_
         return;
     }
     pace->width = pace->tried_from;
-    *rest = min64(max64(2 * *rest, REST_MS), REST_MAX_MS);
+    *rest = min64(max64(2 * *rest, wider ? REST_WIDER_MS : REST_NARROWER_MS), REST_MAX_MS);
     *at = link->now + *rest;
 }
 
-bool adl_pace_turn(struct adl_pace *pace, const struct adl_link *link, bool full)
+bool adl_pace_turn(struct adl_pace *pace, const struct adl_link *link, unsigned running)
 {
     int64_t took = link->now - pace->since;
-    if (!full || !pace->since || link->now < pace->settled_at) {
+    unsigned width = adl_pace_width(pace, link);
+    /* Fewer than all of the width are enough to be too many. */
+    bool counts = running >= width || running > in_time(pace->rate, LATE_S);
+    if (!counts || !pace->since || link->now < pace->settled_at) {
         begin_epoch(pace, link->now);
         return false;
     }
@@ -205,8 +227,10 @@ bool adl_pace_turn(struct adl_pace *pace, const struct adl_link *link, bool full
         return false;
     int64_t rate = pace->came * 1000 / took;
     begin_epoch(pace, link->now);
+    if (rate == 0)
+        return false; /* the origin is away: that tells nothing of the width */
     if (pace->trial == ADL_TRIAL_NONE)
-        return begin_trial(pace, link, rate);
+        return begin_trial(pace, link, (unsigned)min64(running, width), rate);
     end_trial(pace, link, rate);
     return false;
 }

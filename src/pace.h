@@ -8,8 +8,8 @@
  * The width, how many connections run side by side, is found by trial. It starts at what suits most
  * links, and once a while all of them were busy another one is tried: a wider one, kept where it
  * brings more in all (a link that is slow for each connection); or a narrower one, where the next
- * range that a reader waits for would come too late since it shares the link with all the others,
- * kept where that brings no less. */
+ * range that a reader waits for would come too late since it shares the link with all that run
+ * beside it, be they all of the width or not, kept where that brings no less. */
 #ifndef ADL_PACE_H
 #define ADL_PACE_H
 
@@ -71,8 +71,8 @@ int64_t adl_pace_front(const struct adl_pace *pace, const struct adl_link *link,
 /* The largest window that is worth fetching ahead of a reader, at most `most`. */
 int64_t adl_pace_window(const struct adl_pace *pace, int64_t most);
 
-/* To be called once a round. `full`: all of the width is in use. True where the width was lowered
- * and those farthest from the reader are to be given up. */
-bool adl_pace_turn(struct adl_pace *pace, const struct adl_link *link, bool full);
+/* To be called once a round. `running`: transfers of ranges under way. True where the width was
+ * lowered and those farthest from the reader are to be given up. */
+bool adl_pace_turn(struct adl_pace *pace, const struct adl_link *link, unsigned running);
 
 #endif

@@ -39,7 +39,7 @@ static void run(struct model *model, int64_t ms)
     for (int64_t end = model->link.now + ms; model->link.now < end; model->link.now += 10) {
         int64_t rate = model->each * width(model);
         adl_pace_came(&model->pace, model->link.now, (rate < model->all ? rate : model->all) / 100);
-        model->narrowed += adl_pace_turn(&model->pace, &model->link, true);
+        model->narrowed += adl_pace_turn(&model->pace, &model->link, width(model));
     }
 }
 
@@ -87,7 +87,7 @@ static void a_slow_link_brings_the_next_range_in_time(void **state)
     struct model *model = begin(125 * K, 125 * K, 50); /* 1 Mbit/s in all */
     run(model, 8000);
     assert_true(width(model) <= 2);
-    assert_true(model->narrowed >= 3);
+    assert_int_equal(model->narrowed, 2); /* and so its next MiB comes soon */
 }
 
 static void a_slow_origin_that_is_slow_for_each_connection_is_not_narrowed(void **state)
@@ -119,9 +119,32 @@ static void a_trial_needs_all_connections_at_work(void **state)
     struct model *model = begin(5 * M, 1000 * M, 40);
     for (int i = 0; i < 500; i++, model->link.now += 10) {
         adl_pace_came(&model->pace, model->link.now, M / 2);
-        assert_false(adl_pace_turn(&model->pace, &model->link, false));
+        assert_false(adl_pace_turn(&model->pace, &model->link, 15));
     }
     assert_int_equal(width(model), 16);
+}
+
+static void few_ranges_are_too_many_for_a_slow_link(void **state)
+{
+    (void)state;
+    struct model *model = begin(125 * K, 125 * K, 50);
+    bool narrowed = false;
+    for (int i = 0; i < 100 && !narrowed; i++, model->link.now += 10) {
+        adl_pace_came(&model->pace, model->link.now, 1250);
+        narrowed = adl_pace_turn(&model->pace, &model->link, 8); /* a small file has no more */
+    }
+    assert_true(narrowed);
+    assert_int_equal(width(model), 1);
+}
+
+static void an_origin_that_is_away_tells_nothing(void **state)
+{
+    (void)state;
+    struct model *model = begin(10 * M, 40 * M, 80);
+    run(model, 1000);
+    for (int i = 0; i < 1000; i++, model->link.now += 10)
+        assert_false(adl_pace_turn(&model->pace, &model->link, width(model)));
+    assert_true(width(model) >= 16);
 }
 
 static void the_share_of_an_origin_is_kept(void **state)
@@ -187,7 +210,7 @@ static void the_window_is_two_seconds_within_bounds(void **state)
     pace.rate = 1000 * M;
     assert_int_equal(adl_pace_window(&pace, 128 * M), 128 * M);
     pace.rate = K;
-    assert_int_equal(adl_pace_window(&pace, 128 * M), 16 * M);
+    assert_int_equal(adl_pace_window(&pace, 128 * M), 32 * M);
     assert_int_equal(adl_pace_window(&pace, 4 * M), 4 * M);
 }
 
@@ -204,6 +227,8 @@ int main(void)
         TEST(a_slow_origin_that_is_slow_for_each_connection_is_not_narrowed),
         TEST(a_fast_link_needs_few),
         TEST(a_trial_needs_all_connections_at_work),
+        TEST(few_ranges_are_too_many_for_a_slow_link),
+        TEST(an_origin_that_is_away_tells_nothing),
         TEST(the_share_of_an_origin_is_kept),
         TEST(what_is_in_flight_covers_the_round_trips_and_is_bounded),
         TEST(ranges_shrink_to_the_end_but_not_below_a_round_trip),
