@@ -101,7 +101,17 @@ char **adl_secret_take(int argc, char **argv)
     for (int i = 0; shown && i < argc; i++)
         free(shown[i]);
     free(shown);
-    return complete ? copy : NULL;
+    if (complete)
+        return copy;
+    adl_secret_free(copy);
+    return NULL;
+}
+
+void adl_secret_free(char **words)
+{
+    for (char **word = words; word && *word; word++)
+        free(*word);
+    free(words);
 }
 
 void adl_secret_keep(void)
