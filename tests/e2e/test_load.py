@@ -3,20 +3,21 @@
 import contextlib
 import errno
 import hashlib
-import mmap
 import os
 import random
 import subprocess
 import sys
-import threading
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from harness import PATIENCE, REPOSITORY, errno_of, fetched, read_at, run, wait_until
+from harness import PATIENCE, REPOSITORY, errno_of, fetched, read_at, run, wait_until, write_content
 from origin import content
 
+HERE = Path(__file__).resolve().parent
 PAGE = 4096
+FIRST_BLOCK = 16  # pages; an open brings them
 MIB = 1 << 20
 
 
@@ -28,15 +29,6 @@ def memory(mount, field="VmRSS"):
     """Bytes."""
     status = Path(f"/proc/{mount.pid}/status").read_text()
     return int(status.split(f"{field}:")[1].split()[0]) * 1024
-
-
-@contextlib.contextmanager
-def small_stacks():
-    before = threading.stack_size(64 * 1024)
-    try:
-        yield
-    finally:
-        threading.stack_size(before)
 
 
 @pytest.fixture
@@ -53,47 +45,44 @@ def requests_of(scratch):
     run("umount", "-l", control)
 
 
-def read_page(fd, page, results):
-    """Not from the page cache, when the descriptor says so."""
-    with mmap.mmap(-1, PAGE) as buffer:
-        try:
-            got = os.preadv(fd, [buffer], page * PAGE)
-            results[page] = got == PAGE and buffer[:] == content("many", page * PAGE, PAGE)
-        except OSError as error:
-            results[page] = error.errno
+@pytest.fixture(scope="module")
+def many_readers():
+    with tempfile.TemporaryDirectory(prefix="adlfs-e2e.") as directory:
+        path = f"{directory}/many_readers"
+        run("cc", "-O1", "-pthread", "-o", path, f"{HERE}/many_readers.c")
+        yield path
 
 
 @pytest.mark.parametrize("behaviour,flags", [
-    # Asynchronous to the kernel, which lets 64 of these through at a time and keeps the others.
-    ("-,gate=g;after=1", os.O_DIRECT),
-    # Of a file whose size nobody knows all 10,000 are with the daemon.
-    ("chunked;ranges=ignore;gate=g;hold=4096", 0)], ids=["ranges", "one stream"])
-def test_ten_thousand_outstanding_reads_are_all_answered_right(mount, origin, requests_of, behaviour,
-                                                               flags):
-    """They wait as notes: no thread waits for each, and little memory."""
-    reads = 10000
-    m = mount([origin.file("many", (reads + 1) * PAGE, behaviour)], "--block-size=4K",
-              "--retry-for=10m")
-    fd = os.open(m / "data.bin", os.O_RDONLY | flags)
-    before, results = memory(m), {}
-    with small_stacks():
-        threads = [threading.Thread(target=read_page, args=(fd, page, results), daemon=True)
-                   for page in random.Random(1).sample(range(1, reads + 1), reads)]
-        for thread in threads:
-            thread.start()
-    try:
-        wait_until(lambda: requests_of(m) >= reads, 2 * PATIENCE, "all reads outstanding")
-        assert not results and count(m, "task") <= 20
+    ("-,gate=g;after=1", ["direct"]),
+    # Of a file whose size nobody knows, the kernel keeps no pages either.
+    ("chunked;ranges=ignore;gate=g;hold=4096", [])], ids=["ranges", "one stream"])
+def test_ten_thousand_outstanding_reads_are_all_answered(mount, origin, start, scratch, requests_of,
+                                                         many_readers, behaviour, flags):
+    """They wait as notes: no thread waits for each, and little memory. Right, when their bytes come; at
+    once, when their process is killed."""
+    count_of_reads, right = 10000, scratch / "right"
+    size = (FIRST_BLOCK + count_of_reads) * PAGE
+    write_content(right, "many", size)
+    m = mount([origin.file("many", size, behaviour)], "--retry-for=10m")
+    before = memory(m)
+
+    def begin():
+        process = start(many_readers, m / "data.bin", right, FIRST_BLOCK, count_of_reads, *flags,
+                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        wait_until(lambda: requests_of(m) >= count_of_reads or process.poll() is not None,
+                   what="all reads outstanding")
+        assert process.poll() is None, process.communicate()[0]
+        assert count(m, "task") <= 20
         assert memory(m) - before < 100 * MIB  # 10 MiB without a sanitizer
-        origin.open("g")
-        for thread in threads:
-            thread.join(2 * PATIENCE)
-        assert len(results) == reads and set(results.values()) == {True}
-    finally:
-        if any(thread.is_alive() for thread in threads):
-            m.kill()  # so that they end
-        with contextlib.suppress(OSError):
-            os.close(fd)
+        return process
+    begin().kill()
+    wait_until(lambda: requests_of(m) < 10, what="those of a killed process are answered")
+    process = begin()
+    origin.open("g")
+    out, _ = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out) == (0, b"%d\n" % count_of_reads), m.log()[-4000:]
+    m.umount()
 
 
 def test_a_thousand_files_are_open_at_once(mount, nginx):
