@@ -3,8 +3,8 @@
  *   many_readers FILE RIGHT FIRST COUNT [direct]
  *
  * Reads COUNT pages of FILE from the page FIRST on, past the kernel's page cache if `direct`, and
- * compares each with the same page of the file RIGHT. Prints how many were right, and of
- * the first that was not, what was wrong with it. */
+ * compares each with the same page of the file RIGHT. Prints how many were right, and what
+ * was wrong with the first that was not. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -36,7 +36,10 @@ static void *read_page(void *ctx)
 {
     const struct job *job = ctx;
     char *buffer = pages + job->page * PAGE;
-    ssize_t got = pread(file, buffer, PAGE, job->page * PAGE);
+    ssize_t got;
+    do
+        got = pread(file, buffer, PAGE, job->page * PAGE);
+    while (got < 0 && errno == EINTR); /* a cgroup that is frozen interrupts what waits in it */
     if (got == PAGE && memcmp(buffer, right + job->page * PAGE, PAGE) == 0)
         n_right++;
     else if (n_wrong++ == 0)

@@ -71,7 +71,7 @@ def test_ten_thousand_outstanding_reads_are_all_answered(mount, origin, start, s
         process = start(many_readers, m / "data.bin", right, FIRST_BLOCK, count_of_reads, *flags,
                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         wait_until(lambda: requests_of(m) >= count_of_reads or process.poll() is not None,
-                   what="all reads outstanding")
+                   2 * PATIENCE, "all reads outstanding")
         assert process.poll() is None, process.communicate()[0]
         assert count(m, "task") <= 20
         assert memory(m) - before < 100 * MIB  # 10 MiB without a sanitizer
@@ -80,7 +80,7 @@ def test_ten_thousand_outstanding_reads_are_all_answered(mount, origin, start, s
     wait_until(lambda: requests_of(m) < 10, what="those of a killed process are answered")
     process = begin()
     origin.open("g")
-    out, _ = process.communicate(timeout=PATIENCE)
+    out, _ = process.communicate(timeout=2 * PATIENCE)
     assert (process.returncode, out) == (0, b"%d\n" % count_of_reads), m.log()[-4000:]
     m.umount()
 
