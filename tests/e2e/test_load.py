@@ -135,11 +135,11 @@ def test_a_million_names(mount, scratch):
 def test_descriptors_threads_and_memory_level_off(mount, origin):
     """Of rounds that open, read, fail and close, each of its own files, the later ones add nothing."""
     files = [origin.file(f"r{n}", 70000, "status=404" if n % 10 == 0 else "-", name=f"f{n}")
-             for n in range(400)]
+             for n in range(240)]
     m = mount(files)
     levels = []
-    for first in range(0, 400, 50):
-        for number in range(first, first + 50):
+    for first in range(0, 240, 30):
+        for number in range(first, first + 30):
             if number % 10 == 0:
                 assert errno_of(read_at, m / f"f{number}", 0, 1) == errno.ENOENT
             else:
@@ -153,7 +153,7 @@ def test_descriptors_threads_and_memory_level_off(mount, origin):
 
 def test_a_short_soak(adlfs, fuse, scratch, start):
     """contrib/soak for as long as there is time here: it says itself what it found."""
-    soak = start(sys.executable, REPOSITORY / "contrib" / "soak", "--seconds=8", "--seed=7",
+    soak = start(sys.executable, REPOSITORY / "contrib" / "soak", "--seconds=5", "--seed=7",
                  "--readers=4", f"--log={scratch}/soak.log", stdout=subprocess.PIPE,
                  stderr=subprocess.STDOUT, env={**os.environ, "ADLFS": os.fspath(adlfs)})
     out, _ = soak.communicate(timeout=300)
