@@ -382,8 +382,9 @@ static void open_done(void *ctx, int error, struct adl_handle *handle, const str
     struct adl_fs *fs = fs_of(pending->req);
     int backing = 0;
     if (error == 0) {
-        const struct adl_node *node = adl_tree_node(fs->tree, number_of(pending->ino));
-        error = adl_passthrough_open(fs->passthrough, pending->ino, node->name,
+        HOLD_NAMES(fs);
+        const struct adl_node *node = node_of(fs, pending->ino); /* a reload may be faster */
+        error = adl_passthrough_open(fs->passthrough, pending->ino, node ? node->name : "?",
                                      adl_handle_complete(handle), &backing);
         if (error < 0)
             adl_file_release(handle);
