@@ -31,6 +31,11 @@ def memory(mount, field="VmRSS"):
     return int(status.split(f"{field}:")[1].split()[0]) * 1024
 
 
+def shadows(mount):
+    """A sanitizer keeps so many bytes of notes, at most, for one of the daemon's, and itself."""
+    return 5 if "san.so" in Path(f"/proc/{mount.pid}/maps").read_text() else 1
+
+
 @pytest.fixture
 def requests_of(scratch):
     """requests_of(MOUNT): how many requests the kernel has given to its daemon and has no answer of."""
@@ -120,7 +125,7 @@ def test_a_million_names(mount, scratch):
     lines = "".join(f"http://127.0.0.1:1/{d}/{f}\n  out=d{d}/f{f}\n#adlfs: size={d + f}\n"
                     for d in range(1000) for f in range(1000))
     m = mount(lines, "--log-level=warning")
-    assert memory(m) < 1000 * 1000 * 250
+    assert memory(m) < 1000 * 1000 * 250 * shadows(m)
     assert len(os.listdir(m.path)) == 1000
     assert len(os.listdir(m / "d7")) == 1000
     draw = random.Random(1)
@@ -129,7 +134,7 @@ def test_a_million_names(mount, scratch):
         assert os.stat(m / f"d{d}/f{f}").st_size == d + f
         assert errno_of(os.stat, m / f"d{d}/f{f}x") == errno.ENOENT
     assert sum(entry.stat().st_size for entry in os.scandir(m / "d999")) == 1000 * 999 + 499500
-    assert memory(m) < 1000 * 1000 * 260
+    assert memory(m) < 1000 * 1000 * 260 * shadows(m)
 
 
 def test_descriptors_threads_and_memory_level_off(mount, origin):
