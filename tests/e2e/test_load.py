@@ -153,7 +153,8 @@ def test_descriptors_threads_and_memory_level_off(mount, origin):
         levels.append((count(m, "fd"), count(m, "task"), memory(m)))
     fds, threads, sizes = zip(*levels)
     assert max(fds[4:]) <= max(fds[:4]) + 20 and max(threads) <= 20, levels
-    assert sizes[-1] < sizes[3] + 8 * MIB, levels
+    quarantine = 0 if shadows(m) == 1 else 256 * MIB  # what AddressSanitizer keeps of what was freed
+    assert sizes[-1] < sizes[3] + 8 * MIB + quarantine, levels
 
 
 def test_a_short_soak(adlfs, fuse, scratch, start):
