@@ -3,6 +3,7 @@
  * starts threads, and only then the engine and the mount itself. */
 #include "cleanup.h"
 #include "commands.h"
+#include "control.h"
 #include "daemon.h"
 #include "file.h"
 #include "fs.h"
@@ -19,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Everything that one mount consists of. */
@@ -30,8 +32,9 @@ struct job {
     struct adl_tree *tree; /* owned */
     struct adl_daemon daemon;
     struct adl_logger logger;
-    struct adl_engine *engine;     /* owned */
-    struct adl_reloader *reloader; /* owned */
+    struct adl_engine *engine;           /* owned */
+    struct adl_control *_Atomic control; /* owned; NULL: none, or not yet */
+    struct adl_reloader *reloader;       /* owned */
     char *path; /* owned: of the manifest, absolute; NULL: cannot be read again */
 };
 
@@ -94,6 +97,36 @@ static void raise_limits(void)
     }
 }
 
+/* Without it everything works but 'adlfs status' and its sisters. */
+static void start_control(struct job *job)
+{
+    struct stat st;
+    struct adl_control *control = NULL;
+    if (stat(job->mountpoint, &st) < 0)
+        return;
+    const struct adl_control_facts facts = {.mountpoint = job->mountpoint,
+                                            .source = job->source.name,
+                                            .device = st.st_dev};
+    if (adl_control_new(job->engine, job->tree, &job->logger.log, &facts, &control) == 0)
+        job->control = control;
+}
+
+/* The manifest was read again. */
+static void on_shown(void *ctx, const struct adl_tree *tree)
+{
+    const struct job *job = ctx;
+    struct adl_control *control = job->control;
+    if (control)
+        adl_control_replace(control, tree);
+}
+
+static const char *control_path(void *ctx)
+{
+    const struct job *job = ctx;
+    const struct adl_control *control = job->control;
+    return control ? adl_control_path(control) : NULL;
+}
+
 /* What a service manager shows of us; only the process that it started may say so. */
 static void tell_manager(const struct job *job, const char *state, const char *what)
 {
@@ -111,6 +144,7 @@ static void tell_manager(const struct job *job, const char *state, const char *w
 static void on_ready(void *ctx, struct adl_fs *fs)
 {
     struct job *job = ctx;
+    start_control(job);
     if (!job->options->foreground)
         adl_logger_detach(&job->logger);
     adl_daemon_ready(&job->daemon);
@@ -154,7 +188,9 @@ static int start_reloader(struct job *job)
                                                  .log = &job->logger.log,
                                                  .engine = job->engine,
                                                  .manifest = &job->manifest,
-                                                 .tree = &job->tree};
+                                                 .tree = &job->tree,
+                                                 .shown = on_shown,
+                                                 .ctx = job};
     int r = adl_reloader_new(&options, &job->reloader);
     if (r < 0)
         adl_log(&job->logger.log, ADL_ERROR, "%s cannot be followed: %s", job->source.name,
@@ -195,6 +231,7 @@ static int mount_and_serve(struct job *job)
                                       .source = job->source.name,
                                       .allow_other = job->options->allow_other,
                                       .exec = job->options->exec,
+                                      .control = control_path,
                                       .reloads = hangup_reloads(job)};
     const struct adl_log *log = &job->logger.log;
     static const struct adl_fs_events events = {.ready = on_ready,
@@ -206,7 +243,9 @@ static int mount_and_serve(struct job *job)
     adl_reloader_free(job->reloader);
     if (r < 0)
         tell_mount_error(job, r);
+    adl_control_stop(job->control);
     adl_engine_free(job->engine);
+    adl_control_free(job->control);
     if (r == 0)
         adl_log(log, ADL_NOTICE, "unmounted %s", job->mountpoint);
     return r;

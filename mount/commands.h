@@ -23,6 +23,12 @@ struct adl_command {
 extern const struct adl_command adl_mount_command;
 extern const struct adl_command adl_umount_command;
 extern const struct adl_command adl_probe_command;
+extern const struct adl_command adl_status_command;
+extern const struct adl_command adl_pause_command;
+extern const struct adl_command adl_resume_command;
+extern const struct adl_command adl_warm_command;
+extern const struct adl_command adl_set_command;
+extern const struct adl_command adl_verify_command;
 extern const struct adl_command adl_get_command;
 extern const struct adl_command adl_reload_command;
 extern const struct adl_command adl_cache_command;

@@ -3,6 +3,7 @@
 #include "fs.h"
 
 #include "foresight.h"
+#include "mountpoint.h"
 #include "passthrough.h"
 #include "reply.h"
 
@@ -498,6 +499,11 @@ static void ask_report(fuse_req_t req, fuse_ino_t ino, uint32_t entry, const cha
     adl_file_report(fs_of(req)->engine, entry, xattr_done, pending);
 }
 
+static const char *control_of(const struct adl_fs *fs)
+{
+    return fs->options->control(fs->ctx);
+}
+
 static void on_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
     struct adl_fs *fs = fs_of(req);
@@ -509,7 +515,8 @@ static void on_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t
     else if (node->entry != ADL_NO_ENTRY && adl_xattr_is_file(name))
         ask_report(req, ino, node->entry, name, size);
     else if (ino == FUSE_ROOT_ID && adl_xattr_is_root(name))
-        reply_xattr(req, size, value, adl_xattr_of_root(name, &fs->told, value, sizeof(value)));
+        reply_xattr(req, size, value,
+                    adl_xattr_of_root(name, &fs->told, control_of(fs), value, sizeof(value)));
     else
         fuse_reply_err(req, ENODATA);
 }
@@ -525,7 +532,8 @@ static void on_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
     else if (node->entry != ADL_NO_ENTRY)
         ask_report(req, ino, node->entry, "", size);
     else if (ino == FUSE_ROOT_ID)
-        reply_xattr(req, size, value, (int)adl_xattr_list_root(value, sizeof(value)));
+        reply_xattr(req, size, value,
+                    (int)adl_xattr_list_root(control_of(fs_of(req)), value, sizeof(value)));
     else
         reply_xattr(req, size, value, 0);
 }
@@ -630,9 +638,9 @@ static void raise_kernel_readahead(const struct adl_fs *fs, dev_t dev)
 static void *greet(void *ctx)
 {
     struct adl_fs *fs = ctx;
-    struct stat st;
-    if (stat(fs->options->mountpoint, &st) == 0)
-        raise_kernel_readahead(fs, st.st_dev);
+    dev_t device;
+    if (adl_mountpoint_await(fs->options->mountpoint, &device) == 0)
+        raise_kernel_readahead(fs, device);
     fs->events->ready(fs->ctx, fs);
     return NULL;
 }

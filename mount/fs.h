@@ -18,6 +18,9 @@ struct adl_fs_options {
     bool allow_other;
     bool exec;    /* all files get mode 0555 */
     bool reloads; /* on SIGHUP the manifest is read again */
+    /* The control socket's path, for the root's attribute; NULL while there is none. `ctx` is that
+     * of the events. Any thread. */
+    const char *(*control)(void *ctx);
 };
 
 struct adl_fs;

@@ -12,8 +12,11 @@
 #include <unistd.h>
 
 static const struct adl_command *const commands[] = {&adl_mount_command,  &adl_umount_command,
-                                                     &adl_probe_command,  &adl_get_command,
-                                                     &adl_reload_command, &adl_cache_command};
+                                                     &adl_status_command, &adl_pause_command,
+                                                     &adl_resume_command, &adl_warm_command,
+                                                     &adl_set_command,    &adl_reload_command,
+                                                     &adl_get_command,    &adl_verify_command,
+                                                     &adl_cache_command,  &adl_probe_command};
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

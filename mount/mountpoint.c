@@ -232,3 +232,32 @@ int adl_mountpoint_unmount(const char *path, bool lazy)
     }
     return run_fusermount(path, lazy);
 }
+
+/* The child of a process of many threads may call what is async-signal-safe, and no more. */
+static void ask(const char *path, int answer)
+{
+    struct stat st;
+    dup2(answer, STDIN_FILENO);
+    close_range(STDIN_FILENO + 1, ~0U, 0);
+    bool answered = stat(path, &st) == 0 &&
+                    write(STDIN_FILENO, &st.st_dev, sizeof(st.st_dev)) == sizeof(st.st_dev);
+    _exit(!answered);
+}
+
+int adl_mountpoint_await(const char *path, dev_t *device)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -errno;
+    pid_t child = fork();
+    if (child == 0)
+        ask(path, ends[1]);
+    int error = child < 0 ? -errno : 0;
+    close(ends[1]);
+    if (error == 0 && TEMP_FAILURE_RETRY(read(ends[0], device, sizeof(*device))) != sizeof(*device))
+        error = -ENOTCONN;
+    close(ends[0]);
+    if (child > 0)
+        TEMP_FAILURE_RETRY(waitpid(child, NULL, 0));
+    return error;
+}

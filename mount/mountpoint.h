@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #define ADL_MOUNT_TYPE "fuse.adlfs"
 
@@ -31,5 +32,12 @@ int adl_mountpoint_prepare(const char *path, char **out);
 /* Unmounts the resolved `path`: by umount2(2) for root, else by fusermount3(1). `lazy` detaches it
  * at once. 0; -EBUSY; -errno; what else fusermount3 has to say goes to stderr (-EPERM). */
 int adl_mountpoint_unmount(const char *path, bool lazy);
+
+/* Waits until a mount of this process answers; *device is the file system's. In a process of its
+ * own that has nothing open, since the kernel lets nobody be killed who waits for an answer that is
+ * being worked on: a thread of the daemon that asked its own mount would keep a daemon that is
+ * killed meanwhile, the device with it, and so the question, for ever. 0; -ENOTCONN, it ended
+ * before; -errno. Any thread. */
+int adl_mountpoint_await(const char *path, dev_t *device);
 
 #endif

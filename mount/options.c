@@ -2,6 +2,7 @@
 
 #include "cleanup.h"
 #include "header.h"
+#include "limit.h"
 #include "secret.h"
 #include "spell.h"
 
@@ -57,6 +58,17 @@ static const struct word allocate_words[] = {{"sparse", ADL_ALLOCATE_SPARSE},
 static const struct word revalidate_words[] = {{"never", ADL_REVALIDATE_NEVER},
                                                {"always", 0},
                                                {NULL, 0}};
+static const struct word paused_words[] = {{"wait", ADL_PAUSED_WAIT},
+                                           {"fail", ADL_PAUSED_FAIL},
+                                           {NULL, 0}};
+static const struct word fill_words[] = {{"never", ADL_FILL_NEVER},
+                                         {"opened", ADL_FILL_OPENED},
+                                         {"all", ADL_FILL_ALL},
+                                         {NULL, 0}};
+static const struct word format_words[] = {{"table", ADL_FORMAT_TABLE},
+                                           {"json", ADL_FORMAT_JSON},
+                                           {"prometheus", ADL_FORMAT_PROMETHEUS},
+                                           {NULL, 0}};
 static const struct word level_words[] = {{"error", ADL_ERROR},
                                           {"warning", ADL_WARNING},
                                           {"notice", ADL_NOTICE},
@@ -72,7 +84,8 @@ static const struct word level_words[] = {{"error", ADL_ERROR},
 /* clang-format off */
 static const struct option table[] = {
     {"cache-dir", "DIR", "keep what was fetched here [~/.cache/adlfs]",
-     NULL, AT(settings.cache_dir), 0, 0, PATH, ADL_FOR_MOUNT | ADL_FOR_GET | ADL_FOR_CACHE, 0},
+     NULL, AT(settings.cache_dir), 0, 0, PATH,
+     ADL_FOR_MOUNT | ADL_FOR_GET | ADL_FOR_CACHE | ADL_FOR_VERIFY, 0},
     {"allocate", "sparse|full", "how cache files take disk space",
      allocate_words, AT(settings.allocate), 0, 0, CHOICE, ADL_FOR_MOUNT | ADL_FOR_GET, 0},
     {"cache-max", "SIZE", "what the cache may take of the disk [no limit]",
@@ -93,6 +106,14 @@ static const struct option table[] = {
      NULL, AT(settings.origin_connections), 1, 64, NUMBER, ADL_FOR_MOUNT | ADL_FOR_GET, 0},
     {"max-connections", "N", "at most so many in all",
      NULL, AT(settings.connections), 1, 256, NUMBER, ADL_FOR_MOUNT | ADL_FOR_GET, 0},
+    {"limit-rate", "SIZE", "at most so many bytes a second; 0: no limit",
+     NULL, AT(settings.limit_rate), 0, ADL_LIMIT_MAX, BYTES, ADL_FOR_MOUNT, 0},
+    {"fill", "never|opened|all", "fetch on while nobody reads",
+     fill_words, AT(settings.fill), 0, 0, CHOICE, ADL_FOR_MOUNT, 0},
+    {"paused", NULL, "fetch nothing until 'adlfs resume'",
+     NULL, AT(settings.paused), 0, 0, FLAG, ADL_FOR_MOUNT, 0},
+    {"paused-reads", "wait|fail", "what reads do meanwhile",
+     paused_words, AT(settings.paused_reads), 0, 0, CHOICE, ADL_FOR_MOUNT, 0},
     {"header", "'NAME: VALUE'|@FILE", "send this header too; may be repeated",
      NULL, 0, 0, 0, HEADER, ADL_FOR_MOUNT | ADL_FOR_PROBE | ADL_FOR_GET, 0},
     {"netrc", NULL, "log in as ~/.netrc says",
@@ -133,10 +154,21 @@ static const struct option table[] = {
      NULL, AT(quiet), 0, 0, FLAG, ADL_FOR_GET, 'q'},
     {"lazy", NULL, "detach now, even if it is busy",
      NULL, AT(lazy), 0, 0, FLAG, ADL_FOR_UMOUNT, 'z'},
+    {"watch", NULL, "go on showing it, until Ctrl-C",
+     NULL, AT(watch), 0, 0, FLAG, ADL_FOR_STATUS, 'w'},
+    {"format", "table|json|prometheus", "for people, programs, or monitoring",
+     format_words, AT(format), 0, 0, CHOICE, ADL_FOR_STATUS, 0},
+    {"range", "A-B", "only bytes A to B of each; like 0-1M, or 5G-",
+     NULL, AT(range), 0, 0, TEXT, ADL_FOR_WARM, 0},
+    {"jobs", "N", "connections at most; 0: what is good",
+     NULL, AT(connections), 0, 256, NUMBER, ADL_FOR_WARM, 'j'},
+    {"detach", NULL, "do not wait until it is here",
+     NULL, AT(detach), 0, 0, FLAG, ADL_FOR_WARM, 'd'},
     {"yes", NULL, "do not ask",
      NULL, AT(yes), 0, 0, FLAG, ADL_FOR_CACHE, 'y'},
     {"json", NULL, "print objects for programs",
-     NULL, AT(json), 0, 0, FLAG, ADL_FOR_PROBE | ADL_FOR_GET | ADL_FOR_CACHE, 0},
+     NULL, AT(json), 0, 0, FLAG,
+     ADL_FOR_PROBE | ADL_FOR_STATUS | ADL_FOR_GET | ADL_FOR_CACHE | ADL_FOR_VERIFY, 0},
     {"help", NULL, "show this help",
      NULL, AT(help), 0, 0, FLAG, ADL_FOR_ALL, 'h'},
 };

@@ -18,10 +18,18 @@ enum adl_option_user {
     ADL_FOR_MOUNT = 1 << 0,
     ADL_FOR_UMOUNT = 1 << 1,
     ADL_FOR_PROBE = 1 << 2,
+    ADL_FOR_STATUS = 1 << 3,
+    ADL_FOR_PAUSE = 1 << 4, /* and resume */
+    ADL_FOR_WARM = 1 << 5,
+    ADL_FOR_SET = 1 << 6,
     ADL_FOR_GET = 1 << 12,
+    ADL_FOR_VERIFY = 1 << 13,
     ADL_FOR_RELOAD = 1 << 14,
     ADL_FOR_CACHE = 1 << 15,
 };
+
+/* How `status` tells what it found. */
+enum adl_format { ADL_FORMAT_TABLE, ADL_FORMAT_JSON, ADL_FORMAT_PROMETHEUS };
 
 struct adl_owned;
 
@@ -33,7 +41,12 @@ struct adl_options {
     bool allow_other, exec, keep_going, foreground; /* mount */
     bool follow;                                    /* mount */
     bool lazy;                                      /* umount */
-    bool json;                                      /* probe, get */
+    bool json;                                      /* probe, get, status, cache, verify */
+    bool watch;                                     /* status */
+    int format;                                     /* status: enum adl_format */
+    bool detach;                                    /* warm */
+    const char *range;                              /* warm: "A-B"; NULL: all */
+    unsigned connections;                           /* warm: 0: as many as are good */
     const char *output;                             /* get: as typed; NULL: not given */
     const char *checksum;                           /* get: "TYPE=HEX"; NULL */
     unsigned jobs;                                  /* get */

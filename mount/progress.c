@@ -115,6 +115,20 @@ static void draw_line(const struct adl_progress_line *line, size_t number,
     fputc('\n', out);
 }
 
+unsigned adl_progress_draw_lines(const struct adl_progress *progress,
+                                 const struct adl_screen *screen, unsigned rows, FILE *out)
+{
+    unsigned drawn = 0;
+    for (size_t i = 0; i < progress->n_lines && drawn < rows; i++, drawn++) {
+        if (drawn + 1 == rows && i + 1 < progress->n_lines) {
+            fprintf(out, "     and %zu more\n", progress->n_lines - i);
+            return drawn + 1;
+        }
+        draw_line(&progress->lines[i], i + 1, screen, out);
+    }
+    return drawn;
+}
+
 unsigned adl_progress_draw(const struct adl_progress *progress, const struct adl_screen *screen,
                            unsigned rows, FILE *out)
 {
@@ -125,13 +139,7 @@ unsigned adl_progress_draw(const struct adl_progress *progress, const struct adl
     }
     draw_total(progress, screen, out);
     drawn++;
-    for (size_t i = 0; i < progress->n_lines && drawn < rows; i++, drawn++) {
-        if (drawn + 1 == rows && i + 1 < progress->n_lines)
-            fprintf(out, "     and %zu more\n", progress->n_lines - i);
-        else
-            draw_line(&progress->lines[i], i + 1, screen, out);
-    }
-    return drawn;
+    return drawn + adl_progress_draw_lines(progress, screen, rows - drawn, out);
 }
 
 /* The cursor goes up over the last picture, and everything from there on is taken away. */

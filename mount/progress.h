@@ -38,6 +38,10 @@ struct adl_progress {
 unsigned adl_progress_draw(const struct adl_progress *progress, const struct adl_screen *screen,
                            unsigned rows, FILE *out);
 
+/* The connections alone. */
+unsigned adl_progress_draw_lines(const struct adl_progress *progress,
+                                 const struct adl_screen *screen, unsigned rows, FILE *out);
+
 /* One plain line: "big.iso: 42%, 1.2 GiB of 2.9 GiB, 12.3 MiB/s, 2:05 left". */
 void adl_progress_tell(const struct adl_progress *progress, FILE *out);
 

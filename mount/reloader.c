@@ -165,6 +165,7 @@ static int replace(struct adl_reloader *reloader, struct adl_manifest *manifest,
         r = adl_fs_replace(reloader->fs, *tree);
     if (r < 0)
         return r;
+    reloader->options.shown(reloader->options.ctx, *tree);
     adl_tree_free(*reloader->options.tree);
     adl_manifest_free(reloader->options.manifest);
     *reloader->options.tree = steal_pointer(*tree);

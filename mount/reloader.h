@@ -19,6 +19,9 @@ struct adl_reloader_options {
     struct adl_engine *engine;
     struct adl_manifest *manifest; /* what is mounted: replaced, the old one freed */
     struct adl_tree **tree;        /* likewise */
+    /* Another tree is shown; the old one goes when this returns. */
+    void (*shown)(void *ctx, const struct adl_tree *tree);
+    void *ctx;
 };
 
 /* Takes SIGHUP over, and starts. What comes before adl_reloader_ready() waits. 0 or -errno. */

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #define COLUMNS_MIN 20
-#define ROWS_MIN    4
+#define ROWS_MIN    8
 #define SIDE_MAX    1000
 
 /* A number from the environment; 0: none that makes sense. */

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 struct adl_screen {
-    unsigned columns, rows; /* 80 and 24 where nobody tells; never below 20 and 4 */
+    unsigned columns, rows; /* 80 and 24 where nobody tells; never below 20 and 8 */
     bool terminal;
     bool colour;
     bool utf8; /* blocks and lines of Unicode may be drawn */

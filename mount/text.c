@@ -21,11 +21,17 @@ static char scaled(int64_t bytes, char *out, size_t room)
     return units[unit];
 }
 
+static const char *word(const char *text, char out[ADL_TEXT_ROOM])
+{
+    snprintf(out, ADL_TEXT_ROOM, "%s", text);
+    return out;
+}
+
 const char *adl_text_size(int64_t bytes, char out[ADL_TEXT_ROOM])
 {
     char number[ADL_TEXT_ROOM];
     if (bytes < 0)
-        return strcpy(out, "?");
+        return word("?", out);
     char unit = scaled(bytes, number, sizeof(number));
     if (unit)
         snprintf(out, ADL_TEXT_ROOM, "%.16s %ciB", number, unit);
@@ -38,7 +44,7 @@ const char *adl_text_short(int64_t bytes, char out[ADL_TEXT_ROOM])
 {
     char number[ADL_TEXT_ROOM];
     if (bytes < 0)
-        return strcpy(out, "?");
+        return word("?", out);
     char unit = scaled(bytes, number, sizeof(number));
     snprintf(out, ADL_TEXT_ROOM, unit ? "%.20s%c" : "%.20s", number, unit);
     return out;
@@ -55,10 +61,10 @@ const char *adl_text_rate(int64_t bytes_per_second, char out[ADL_TEXT_ROOM])
 const char *adl_text_time(int64_t seconds, char out[ADL_TEXT_ROOM])
 {
     if (seconds < 0)
-        return strcpy(out, "-");
+        return word("-", out);
     int64_t minutes = seconds / 60, hours = minutes / 60, days = hours / 24;
     if (days > 99)
-        return strcpy(out, ">99d");
+        return word(">99d", out);
     if (hours > 99)
         snprintf(out, ADL_TEXT_ROOM, "%dd %02dh", (int)days, (int)(hours % 24));
     else if (hours)
@@ -81,7 +87,7 @@ int64_t adl_text_part(int64_t done, int64_t total, int64_t scale)
 const char *adl_text_percent(int64_t done, int64_t total, char out[ADL_TEXT_ROOM])
 {
     if (total < 0)
-        return strcpy(out, "?");
+        return word("?", out);
     int64_t part = total == 0 ? 100 : adl_text_part(done, total, 100);
     if (part == 0 && done > 0)
         part = 1;
@@ -133,10 +139,10 @@ static bool within(const struct span *spans, size_t count, int32_t code)
 /* Not to be shown: controls, and marks that change the direction or cannot be seen. */
 static bool hidden(int32_t code)
 {
-    static const struct span spans[] = {{INT32_MIN, 0x1f}, {0x7f, 0x9f},     {0xad, 0xad},
-                                        {0x61c, 0x61c},    {0x200b, 0x200f}, {0x2028, 0x202e},
-                                        {0x2060, 0x206f},  {0xfeff, 0xfeff}, {0xfff9, 0xfffb},
-                                        {0xe0000, 0xe007f}};
+    static const struct span spans[] = {{INT32_MIN, 0x1f},  {0x7f, 0x9f},     {0xad, 0xad},
+                                        {0x61c, 0x61c},     {0x200b, 0x200f}, {0x2028, 0x202e},
+                                        {0x2060, 0x206f},   {0xfeff, 0xfeff}, {0xfff9, 0xfffb},
+                                        {0xe0000, 0x10ffff}};
     return within(spans, sizeof(spans) / sizeof(spans[0]), code);
 }
 
@@ -229,8 +235,8 @@ bool adl_text_parse_size(const char *text, size_t length, int64_t *out)
     int64_t unit = 1;
     if (at < length) {
         static const char letters[] = "kmgt";
-        const char *letter = memchr(letters, text[at] | 0x20, 4);
-        if (!letter)
+        const char *letter = strchr(letters, text[at] | 0x20);
+        if (!letter || !*letter)
             return false;
         unit = INT64_C(1) << 10 * (letter - letters + 1);
         at++;
@@ -239,5 +245,5 @@ bool adl_text_parse_size(const char *text, size_t length, int64_t *out)
     }
     if (at != length || (fraction && unit == 1) || __builtin_mul_overflow(number, unit, &number))
         return false;
-    return !__builtin_add_overflow(number, unit / 10 * tenths, out);
+    return !__builtin_add_overflow(number, unit * tenths / 10, out);
 }

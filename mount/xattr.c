@@ -32,7 +32,7 @@ static const char *const file_names[] = {
 };
 
 static const char *const root_names[] = {PREFIX "pid", PREFIX "version", PREFIX "generation",
-                                         PREFIX "reload"};
+                                         PREFIX "reload", PREFIX "control"};
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -112,7 +112,8 @@ int adl_xattr_of_file(const char *name, const struct adl_report *report, char *o
     return field < 0 ? -ENODATA : value_of(field, report, out, room);
 }
 
-int adl_xattr_of_root(const char *name, const struct adl_xattr_root *root, char *out, size_t room)
+int adl_xattr_of_root(const char *name, const struct adl_xattr_root *root, const char *control,
+                      char *out, size_t room)
 {
     switch (find(root_names, COUNT(root_names), name)) {
     case 0:
@@ -124,6 +125,8 @@ int adl_xattr_of_root(const char *name, const struct adl_xattr_root *root, char 
     case 3:
         return snprintf(out, room, "%" PRIu64 " %s", root->attempts,
                         root->error[0] ? root->error : "ok");
+    case 4:
+        return text(control, out, room);
     default:
         return -ENODATA;
     }
@@ -147,10 +150,10 @@ size_t adl_xattr_list_file(const struct adl_report *report, char *out, size_t ro
     return length;
 }
 
-size_t adl_xattr_list_root(char *out, size_t room)
+size_t adl_xattr_list_root(const char *control, char *out, size_t room)
 {
     size_t length = 0;
-    for (size_t i = 0; i < COUNT(root_names); i++)
+    for (size_t i = 0; i < COUNT(root_names) - !control; i++)
         append(root_names[i], out, room, &length);
     return length;
 }

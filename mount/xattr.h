@@ -18,13 +18,16 @@ struct adl_xattr_root {
 bool adl_xattr_is_file(const char *name);
 bool adl_xattr_is_root(const char *name);
 
+/* `control`: the control socket's path, or NULL. */
+
 /* The value, without a NUL. Returns its length, which may be more than `room`, or -ENODATA. */
 int adl_xattr_of_file(const char *name, const struct adl_report *report, char *out, size_t room);
-int adl_xattr_of_root(const char *name, const struct adl_xattr_root *root, char *out, size_t room);
+int adl_xattr_of_root(const char *name, const struct adl_xattr_root *root, const char *control,
+                      char *out, size_t room);
 
 /* All names that have a value, each with its NUL. Returns their length together, which may be more
  * than `room` (then only what fits was written). */
 size_t adl_xattr_list_file(const struct adl_report *report, char *out, size_t room);
-size_t adl_xattr_list_root(char *out, size_t room);
+size_t adl_xattr_list_root(const char *control, char *out, size_t room);
 
 #endif

@@ -128,3 +128,20 @@ uint64_t adl_bitmap_count(const struct adl_bitmap *bitmap)
 {
     return atomic_load_explicit(&bitmap->set, memory_order_acquire);
 }
+
+uint64_t adl_bitmap_count_in(const struct adl_bitmap *bitmap, uint64_t from, uint64_t to)
+{
+    uint64_t count = 0;
+    while (from < to) {
+        uint64_t word = atomic_load_explicit(&bitmap->words[from / 64], memory_order_acquire);
+        uint64_t end = (from / 64 + 1) * 64;
+        word >>= from % 64;
+        if (end > to) {
+            end = to;
+            word &= (UINT64_C(1) << (to - from)) - 1;
+        }
+        count += (uint64_t)__builtin_popcountll(word);
+        from = end;
+    }
+    return count;
+}

@@ -40,4 +40,7 @@ uint64_t adl_bitmap_next_clear(const struct adl_bitmap *bitmap, uint64_t from, u
 /* How many are set. Any thread. */
 uint64_t adl_bitmap_count(const struct adl_bitmap *bitmap);
 
+/* How many of [from, to) are set. Any thread. */
+uint64_t adl_bitmap_count_in(const struct adl_bitmap *bitmap, uint64_t from, uint64_t to);
+
 #endif

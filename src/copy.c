@@ -178,6 +178,32 @@ int adl_copy_open(struct adl_store *store, const struct adl_head *want, bool res
     return 0;
 }
 
+int adl_copy_open_found(struct adl_store *store, const struct adl_key *key, struct adl_copy **out)
+{
+    struct adl_head head; /* looked for first: to lock an entry is to make its file */
+    cleanup_fd int map = -1;
+    int r = adl_sidecar_peek(store, key, &head);
+    if (r == 0)
+        r = adl_store_lock(store, key, &map);
+    if (r < 0)
+        return r;
+    struct adl_copy *copy = calloc(1, sizeof(*copy));
+    if (!copy)
+        return -ENOMEM;
+    copy->store = store;
+    copy->data = -1;
+    r = take_up(copy, &head, map);
+    if (r < 0) {
+        adl_copy_close(copy);
+        return r;
+    }
+    steal_fd(&map);
+    copy->named = true;
+    set_size(copy, head.size);
+    *out = copy;
+    return 0;
+}
+
 void adl_copy_close(struct adl_copy *copy)
 {
     if (!copy)

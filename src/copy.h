@@ -59,6 +59,10 @@ void adl_run_free(struct adl_run *run);
 int adl_copy_open(struct adl_store *store, const struct adl_head *want, bool resume,
                   struct adl_copy **out);
 
+/* Opens the cached copy under that key as it is, whatever version it is of. -ENOENT: there is none
+ * that is in order; -EWOULDBLOCK: somebody has it open; -ENOMEM, -errno. Loop. */
+int adl_copy_open_found(struct adl_store *store, const struct adl_key *key, struct adl_copy **out);
+
 /* Closes it, writing what is dirty. Loop. */
 void adl_copy_close(struct adl_copy *copy);
 
@@ -113,6 +117,9 @@ bool adl_copy_trusted(const struct adl_copy *copy);
 
 /* Bytes that are here, or claimed. Loop. */
 int64_t adl_copy_bytes(const struct adl_copy *copy);
+
+/* The same of [first, end), within the size. Loop. */
+int64_t adl_copy_bytes_in(const struct adl_copy *copy, int64_t first, int64_t end);
 
 /* Whether any bytes are here or were: with an overflow they may have gone again. Loop. */
 bool adl_copy_touched(const struct adl_copy *copy);

@@ -309,6 +309,40 @@ int64_t adl_copy_bytes(const struct adl_copy *copy)
     return bytes + (int64_t)(whole * copy->block_size);
 }
 
+/* What of [first, end) lies in one block, if that is here. */
+static int64_t edge(const struct adl_copy *copy, uint64_t block, int64_t first, int64_t end)
+{
+    int64_t from = adl_block_first(copy, block), to = adl_block_end(copy, block);
+    if (!adl_bitmap_test(&copy->sidecar->claimed, block))
+        return 0;
+    return (to < end ? to : end) - (from > first ? from : first);
+}
+
+int64_t adl_copy_bytes_in(const struct adl_copy *copy, int64_t first, int64_t end)
+{
+    const struct adl_extent *extent;
+    int64_t bytes = 0;
+    for (int64_t at = first; at < end && (extent = adl_extents_at(&copy->partial, at));) {
+        int64_t from = extent->first > at ? extent->first : at;
+        at = extent->end;
+        if (from < end)
+            bytes += (at < end ? at : end) - from;
+    }
+    const struct adl_cell *cell;
+    for (int64_t at = first; at < end && (cell = adl_spill_at(&copy->spill, at)); at = cell->end)
+        if (cell->first < end)
+            bytes +=
+                (cell->end < end ? cell->end : end) - (cell->first > first ? cell->first : first);
+    if (copy->size < 0 || end <= first)
+        return bytes;
+    uint64_t from = (uint64_t)first / copy->block_size, to = (uint64_t)(end - 1) / copy->block_size;
+    bytes += edge(copy, from, first, end);
+    if (to == from)
+        return bytes;
+    uint64_t whole = adl_bitmap_count_in(&copy->sidecar->claimed, from + 1, to);
+    return bytes + (int64_t)(whole * copy->block_size) + edge(copy, to, first, end);
+}
+
 bool adl_copy_touched(const struct adl_copy *copy)
 {
     return copy->spill.lost || adl_copy_bytes(copy) > 0;

@@ -21,12 +21,10 @@ static uint32_t digest_flags(const struct adl_digest *digest)
     return ADL_HEAD_DIGESTED | (uint32_t)hash << ADL_HEAD_DIGEST_SHIFT;
 }
 
-#define DIGEST_MASK (ADL_HEAD_DIGESTED | UINT32_MAX << ADL_HEAD_DIGEST_SHIFT)
-
 static bool is_digested(const struct adl_file *file, const struct adl_head *head)
 {
     const struct adl_digest *digest = digest_of(file);
-    return digest && (head->flags & DIGEST_MASK) == digest_flags(digest);
+    return digest && (head->flags & ADL_HEAD_DIGEST_MASK) == digest_flags(digest);
 }
 
 bool adl_edition_digest_right(const struct adl_edition *edition)
@@ -106,6 +104,8 @@ void adl_edition_unref(struct adl_edition *edition)
         return;
     LIST_REMOVE(edition, link);
     LIST_REMOVE(edition, all);
+    if (edition->attr.version == edition->file->version)
+        edition->file->cached = -1; /* is counted anew when somebody asks */
     adl_copy_close(edition->copy);
     free(edition);
 }
@@ -147,6 +147,7 @@ static bool answer(struct adl_edition *edition, struct adl_call *call, int64_t e
     int fd = -1, error = 0;
     int64_t at = call->offset;
     size_t length = end > call->offset ? (size_t)(end - call->offset) : 0;
+    call->handle->engine->served += length;
     if (length)
         error = adl_copy_place(edition->copy, call->offset, end, &fd, &at);
     if (error == 0)
@@ -203,6 +204,10 @@ void adl_edition_read(struct adl_call *call)
         adl_call_fail(call, adl_file_seen(file->error));
         return;
     }
+    if (adl_pause_refuses(file)) {
+        adl_call_fail(call, -EAGAIN);
+        return;
+    }
     TAILQ_INSERT_TAIL(&file->reads, call, link);
     adl_engine_busy(file);
 }
@@ -232,7 +237,7 @@ void adl_edition_digested(struct adl_edition *edition, int result)
     adl_whole_digested(edition, result == 1 ? 0 : result == 0 ? -EBADMSG : result);
     if (result == 1) {
         uint32_t *flags = &edition->copy->sidecar->head.flags;
-        *flags = (*flags & ~DIGEST_MASK) | digest_flags(&edition->digest);
+        *flags = (*flags & ~ADL_HEAD_DIGEST_MASK) | digest_flags(&edition->digest);
         adl_sidecar_touch(edition->copy->sidecar);
         adl_engine_flush_soon(file->engine);
     } else if (result == 0 && edition == file->edition) {

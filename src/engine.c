@@ -6,6 +6,7 @@
 #include "engine.h"
 
 #include "cleanup.h"
+#include "warm.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -42,6 +43,18 @@ void adl_engine_post(struct adl_engine *engine, struct adl_call *call)
     pthread_mutex_unlock(&engine->queue_lock);
     if (first)
         adl_http_wake(engine->http);
+}
+
+int adl_engine_run(struct adl_engine *engine, adl_run_fn *run, void *ctx)
+{
+    struct adl_call *call = calloc(1, sizeof(*call));
+    if (!call)
+        return -ENOMEM;
+    call->kind = ADL_CALL_RUN;
+    call->done.run = run;
+    call->ctx = ctx;
+    adl_engine_post(engine, call);
+    return 0;
 }
 
 void adl_engine_cancel(struct adl_engine *engine, uint64_t ticket)
@@ -114,6 +127,8 @@ static bool was_cancelled(const struct adl_engine *engine, uint64_t ticket)
 
 void adl_engine_release(struct adl_handle *handle)
 {
+    if (handle->warm)
+        adl_warm_lost(handle);
     LIST_REMOVE(handle, link);
     adl_engine_busy(handle->file);
     adl_edition_unref(handle->edition);
@@ -151,6 +166,7 @@ static void take(struct adl_engine *engine, struct adl_call *call)
     case ADL_CALL_STAT:
     case ADL_CALL_OPEN:
     case ADL_CALL_REPORT:
+    case ADL_CALL_VERIFY:
         if (call->entry >= engine->n_entries || !engine->entries[call->entry]) {
             adl_call_fail(call, -ESTALE);
             return;
@@ -204,6 +220,12 @@ static void take(struct adl_engine *engine, struct adl_call *call)
     case ADL_CALL_DIGESTED:
         adl_edition_digested(call->edition, call->result);
         break;
+    case ADL_CALL_RUN:
+        call->done.run(engine, call->ctx);
+        break;
+    case ADL_CALL_COMPARED:
+        adl_verify_end(call);
+        return;
     }
     free(call);
 }
@@ -265,6 +287,7 @@ static void *loop(void *ctx)
         adl_disk_round(engine);
         adl_evict_round(engine);
         adl_transfer_reap(engine);
+        adl_throttle_round(engine);
     }
     wind_up(engine);
     return NULL;
@@ -294,6 +317,7 @@ static void discard(struct adl_engine *engine)
     for (uint32_t i = 0; engine->files && i < engine->n_entries; i++)
         adl_file_free(engine->files[i]);
     free(engine->files);
+    adl_warms_free(engine->warms);
     free(engine->entries);
     adl_http_free(engine->http);
     adl_origins_free(engine->origins);
@@ -314,7 +338,9 @@ int adl_engine_new(const struct adl_settings *settings, const struct adl_manifes
                                   .log = log,
                                   .now = adl_engine_clock(),
                                   .flush_at = INT64_MAX,
-                                  .wake_at = 0}; /* the first round is now */
+                                  .wake_at = 0, /* the first round is now */
+                                  .paused = settings->paused};
+    engine->paused_at = engine->now;
     TAILQ_INIT(&engine->busy);
     TAILQ_INIT(&engine->resting);
     LIST_INIT(&engine->editions);
@@ -337,8 +363,9 @@ int adl_engine_new(const struct adl_settings *settings, const struct adl_manifes
     engine->origins = adl_origins_new(settings->origin_connections);
     engine->worker = adl_worker_new(engine);
     engine->keeper = adl_worker_new(engine);
+    engine->warms = adl_warms_new(engine);
     if (!engine->files || !engine->entries || !engine->origins || !engine->worker ||
-        !engine->keeper)
+        !engine->keeper || !engine->warms)
         goto fail;
     error = open_store(engine);
     if (error < 0)
@@ -346,6 +373,7 @@ int adl_engine_new(const struct adl_settings *settings, const struct adl_manifes
     error = adl_http_new(settings, log, &engine->http);
     if (error < 0)
         goto fail;
+    adl_throttle_set(engine, settings->limit_rate);
     error = -pthread_create(&engine->thread, NULL, loop, engine);
     if (error < 0)
         goto fail;

@@ -14,7 +14,8 @@
  *   fetch.c     which transfer comes next
  *   early.c     the first block of a far origin in two parts
  *   retry.c     the rate, failures, giving up
- *   transfer.c  one GET from start to end */
+ *   transfer.c  one GET from start to end
+ *   verify.c    what is cached is compared with its checksums */
 #ifndef ADL_ENGINE_H
 #define ADL_ENGINE_H
 
@@ -23,10 +24,13 @@
 #include "evict.h"
 #include "file.h"
 #include "http.h"
+#include "limit.h"
+#include "meter.h"
 #include "origin.h"
 #include "pace.h"
 #include "plan.h"
 #include "readahead.h"
+#include "rot.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -38,6 +42,12 @@
 struct adl_arena;
 struct adl_file;
 struct adl_reload;
+struct adl_warming;
+struct adl_warms;
+
+/* Something that the loop does for another thread. When the engine has stopped (engine->stop) it is
+ * still called, once, to give back what `ctx` holds. */
+typedef void adl_run_fn(struct adl_engine *engine, void *ctx);
 
 enum adl_call_kind {
     ADL_CALL_STAT,
@@ -52,6 +62,9 @@ enum adl_call_kind {
     ADL_CALL_TAKE,
     ADL_CALL_RELOAD,
     ADL_CALL_DIGESTED, /* from the worker: a whole-file checksum was compared */
+    ADL_CALL_RUN,      /* a function that the loop is to run */
+    ADL_CALL_VERIFY,
+    ADL_CALL_COMPARED, /* from the worker: the same call, and what it found */
     ADL_CALL_EVICT,    /* one entry, for who asks; and from the keeper, when that was done */
     ADL_CALL_LOOKED,   /* from the keeper: it has looked over the cache */
 };
@@ -71,17 +84,20 @@ struct adl_call {
     int directory;               /* TAKE */
     bool replace;                /* TAKE */
     unsigned unreadable;         /* READ: how often the disk did not give the bytes back */
-    int result;                  /* DIGESTED: of adl_digest_check(); EVICT: of the keeper */
+    int result;                  /* DIGESTED, COMPARED, EVICT: what the worker says */
     int64_t freed;               /* EVICT: bytes of disk */
     struct adl_look look;        /* LOOKED */
     struct adl_key key;          /* EVICT */
     bool carried_out;            /* EVICT: the keeper is done with it */
-    struct adl_edition *edition; /* DIGESTED: with the reference that the worker held */
+    struct adl_edition *edition; /* DIGESTED, COMPARED: with the reference that the worker held */
+    struct adl_rot rot;          /* COMPARED: owned */
     union {
         adl_stat_fn *stat;
         adl_open_fn *open;
         adl_read_fn *read;
         adl_report_fn *report;
+        adl_run_fn *run;
+        adl_verify_fn *verify;
         adl_done_fn *whole;
         struct adl_reload *reload;
         adl_evict_fn *evict;
@@ -117,6 +133,7 @@ struct adl_handle {
     int64_t size;                           /* -1: direct. Any thread */
     struct adl_window windows[ADL_STREAMS]; /* wanted ahead. Loop */
     bool foreseen;                          /* nobody's: it goes when its window has come. Loop */
+    struct adl_warming *warm;               /* a warm's: its window comes last. Loop */
     pthread_mutex_t lock;                   /* for `readahead`, never held across I/O */
     struct adl_readahead readahead;
     _Atomic uint64_t served; /* reads answered by the caller's own thread: see adl_file_release() */
@@ -142,6 +159,7 @@ struct adl_transfer {
     bool direct;   /* asked where an earlier redirect led */
     bool paused;   /* a stream that nobody keeps up with, while the disk takes nothing */
     bool compare;  /* nothing pins the version: what is here already must come again */
+    bool held;     /* by the limit: curl has bytes for it that it does not take yet */
     uint32_t mirror;
     int64_t at, end;      /* it writes [at, end) next; end INT64_MAX: to where the stream ends */
     struct adl_body body; /* from `at` on: what came and is not written yet */
@@ -153,6 +171,7 @@ struct adl_transfer {
     int64_t since;        /* ms: when it was asked for */
     int64_t retry_after;  /* s, -1 */
     enum adl_reason reason;
+    struct adl_meter meter;
 };
 TAILQ_HEAD(adl_transfers, adl_transfer);
 
@@ -171,6 +190,8 @@ struct adl_file {
     bool known; /* size (or that there is none), mode and validators are */
     bool plain; /* Range makes no sense to the origin: do not send it */
     bool executable;
+    bool paused;
+    bool filling; /* waits to be completed in the background, or is just being */
     enum adl_mode mode;
     uint32_t version;
     bool renewed; /* nothing pins it, and of this version an earlier copy was given up: callers that
@@ -188,6 +209,7 @@ struct adl_file {
     LIST_HEAD(, adl_handle) handles;
     LIST_HEAD(, adl_transfer) transfers;
     unsigned n_transfers;
+    unsigned warms; /* handles of warms */
     struct adl_transfer *probing;
     struct adl_calls asks;  /* stat and open that wait */
     struct adl_calls reads; /* of the current edition */
@@ -212,6 +234,14 @@ struct adl_file {
     int64_t error_until; /* ms: asks are answered with it until then */
     int http_status, http_version;
     double seconds;
+
+    /* What is told of it. */
+    struct adl_meter meter;
+    uint64_t fetched;  /* bytes that were new */
+    uint64_t errors;   /* since the start */
+    int64_t cached;    /* bytes, when they were last counted; -1: not known ... */
+    int64_t counted;   /* ... ms: when that was */
+    int64_t paused_at; /* ms */
 };
 
 struct adl_worker;
@@ -247,21 +277,36 @@ struct adl_engine {
     int64_t stored_at;  /* ms: when all that was gathered was last written */
     int64_t wake_at;    /* ms: when something else is due */
     uint64_t random;
-    uint64_t cancelled[64]; /* tickets cancelled before their call arrived */
+    bool paused;            /* all of it */
+    int64_t paused_at;      /* ms */
+    struct adl_limit limit; /* bytes/s */
+    struct adl_meter meter;
+    uint64_t fetched, errors;
+    struct adl_warms *warms; /* owned */
+    uint64_t cancelled[64];  /* tickets cancelled before their call arrived */
     unsigned n_cancelled;
 
     pthread_t thread;
     bool running;
     _Atomic bool stop;
+    /* A pause is on its way to the loop: what the network brings until then is held, so that the
+     * round which is under way is soon over. Set by any thread, cleared by the loop. */
+    _Atomic bool brake;
     _Atomic uint64_t tickets;
     pthread_mutex_t queue_lock;
     struct adl_calls queue; /* under queue_lock */
     pthread_mutex_t known_lock;
+
+    /* Reads and their bytes, for statistics. Any thread. */
+    _Atomic uint64_t reads, hits; /* hits: answered without the loop */
+    _Atomic uint64_t served;
 };
 
 /* --- engine.c */
 void adl_engine_post(struct adl_engine *engine, struct adl_call *call); /* any thread */
-int64_t adl_engine_clock(void);                                         /* ms, CLOCK_MONOTONIC */
+/* Has the loop run a function soon. 0 or -ENOMEM. Any thread. */
+int adl_engine_run(struct adl_engine *engine, adl_run_fn *run, void *ctx);
+int64_t adl_engine_clock(void); /* ms, CLOCK_MONOTONIC */
 uint64_t adl_engine_random(struct adl_engine *engine);
 /* The loop has something to do for the file in this round. */
 void adl_engine_busy(struct adl_file *file);
@@ -273,6 +318,9 @@ void adl_engine_flush_soon(struct adl_engine *engine);
 void adl_engine_release(struct adl_handle *handle);
 
 /* --- file.c: the loop's */
+const char *adl_file_mode(const struct adl_file *file); /* as adl_report tells it */
+/* The same; `cached`: adl_edition_cached(). */
+const char *adl_file_state(const struct adl_file *file, int64_t cached);
 struct adl_file *adl_file_at(struct adl_engine *engine, uint32_t entry); /* NULL without memory */
 void adl_file_free(struct adl_file *file);
 void adl_file_call(struct adl_file *file, struct adl_call *call);
@@ -281,6 +329,9 @@ const char *adl_file_url(const struct adl_file *file); /* of the mirror to ask n
 void adl_file_learn(struct adl_transfer *transfer, const struct adl_answer *answer);
 /* Whether something pins its bytes over time. */
 bool adl_file_pinned(const struct adl_file *file);
+/* The current edition, also of a file that nobody has open, if anything of it is cached; else NULL.
+ * The file is busy from then on, and closes it again. */
+struct adl_edition *adl_file_kept(struct adl_file *file);
 /* What a sidecar is to say of it. */
 void adl_file_head(const struct adl_file *file, struct adl_head *head);
 /* The origin confirmed what is known. */
@@ -368,6 +419,29 @@ void adl_fetch_round(struct adl_engine *engine);
 void adl_fetch_unrest(struct adl_engine *engine);
 /* Of the mirror to ask next; NULL only without memory. */
 struct adl_origin *adl_fetch_origin(struct adl_file *file);
+/* Writes dirty sidecars. */
+void adl_fetch_flush(struct adl_engine *engine);
+
+/* --- throttle.c: the loop's */
+/* Whether bytes that came for the transfer are to wait, because of the limit. */
+bool adl_throttle_holds(struct adl_transfer *transfer);
+void adl_throttle_take(struct adl_transfer *transfer, int64_t bytes);
+/* Lets those go on whose bytes may be taken now. */
+void adl_throttle_round(struct adl_engine *engine);
+void adl_throttle_set(struct adl_engine *engine, int64_t rate);
+/* So many connections of `width` are enough under the limit. */
+unsigned adl_throttle_width(const struct adl_engine *engine, unsigned width);
+
+/* --- pause.c: the loop's */
+/* Stops or goes on with a file, or with all of them (NULL). When a pause returns, no transfer is
+ * left, what came is recorded, and reads that wait have been told, if they are to fail. */
+void adl_pause_set(struct adl_engine *engine, struct adl_file *file, bool paused);
+/* Whether nothing may be fetched of the file. */
+bool adl_pause_holds(const struct adl_file *file);
+/* Whether a read that would have to wait because of that fails instead. */
+bool adl_pause_refuses(const struct adl_file *file);
+/* Answers what can be answered without the origin. */
+void adl_pause_serve(struct adl_file *file);
 
 /* --- early.c: the loop's */
 /* How much a probe for somebody who opens a file asks for, bytes: the first block, or less of it
@@ -399,6 +473,10 @@ void adl_transfer_resume(struct adl_transfer *transfer);
 void adl_transfer_doom(struct adl_transfer *transfer);
 void adl_transfer_reap(struct adl_engine *engine);
 
+/* --- verify.c: the loop's */
+void adl_verify_begin(struct adl_file *file, struct adl_call *call);
+void adl_verify_end(struct adl_call *call);
+
 /* --- worker.c */
 struct adl_worker *adl_worker_new(struct adl_engine *engine);
 void adl_worker_free(struct adl_worker *worker); /* stops what it does */
@@ -406,5 +484,8 @@ void adl_worker_free(struct adl_worker *worker); /* stops what it does */
 int adl_worker_keep(struct adl_worker *worker, struct adl_call *call);
 /* Compares edition->digest. Takes one reference of the edition. 0 or -ENOMEM. */
 int adl_worker_digest(struct adl_worker *worker, struct adl_edition *edition);
+/* Compares call->edition's copy, whose reference goes with the call, and posts it as COMPARED. 0 or
+ * -ENOMEM, then the call is still the caller's. */
+int adl_worker_verify(struct adl_worker *worker, struct adl_call *call);
 
 #endif

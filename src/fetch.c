@@ -6,6 +6,7 @@
 #include "cleanup.h"
 #include "engine.h"
 #include "minmax.h"
+#include "warm.h"
 
 #include <errno.h>
 #include <string.h>
@@ -135,9 +136,10 @@ static struct adl_link link_of(struct adl_file *file)
     if (!origin)
         return (struct adl_link){.now = file->engine->now, .share = 1};
     unsigned files = origin->files + !file->n_transfers;
+    unsigned share = origin->limit > files ? origin->limit / files : 1;
     return (struct adl_link){.now = file->engine->now,
                              .delay = origin->delay,
-                             .share = origin->limit > files ? origin->limit / files : 1};
+                             .share = adl_throttle_width(file->engine, share)};
 }
 
 #define WINDOWS_MAX 256
@@ -151,6 +153,7 @@ struct view {
     struct adl_link link;
     unsigned width;
     int64_t asked; /* bytes that were asked for and are not here */
+    bool warm;     /* windows of warms, and no others */
 };
 
 /* From what was asked for last to the end of the file, where windows reach that far. */
@@ -207,7 +210,7 @@ static void view_of(struct adl_file *file, struct view *view)
     }
     LIST_FOREACH (handle, &file->handles, link)
         for (unsigned i = 0; i < ADL_STREAMS && handle->edition == file->edition; i++)
-            if (handle->windows[i].end > handle->windows[i].first &&
+            if (!handle->warm == !view->warm && handle->windows[i].end > handle->windows[i].first &&
                 view->plan.n_windows < WINDOWS_MAX)
                 view->windows[view->plan.n_windows++] = handle->windows[i];
     view->plan.chunk = adl_pace_piece(&file->pace, &view->link, left_of(file, view));
@@ -255,7 +258,7 @@ static void make_room(struct adl_file *file, int64_t wanted)
             return; /* the next in order after what is coming: its turn comes */
     TAILQ_FOREACH (other, &engine->busy, busy)
         LIST_FOREACH (transfer, &other->transfers, link)
-            if (transfer->origin == origin && transfer->reason == ADL_AHEAD && transfer->edition &&
+            if (transfer->origin == origin && transfer->reason >= ADL_AHEAD && transfer->edition &&
                 !transfer->doomed &&
                 (!farthest || transfer->end - transfer->at > farthest->end - farthest->at))
                 farthest = transfer;
@@ -268,7 +271,7 @@ static void make_room(struct adl_file *file, int64_t wanted)
 
 static void start_demand(struct adl_file *file)
 {
-    struct view view;
+    struct view view = {.warm = false};
     struct adl_range range;
     struct adl_call *call = first_unplanned(file);
     if (!call)
@@ -309,7 +312,7 @@ static bool help_laggard(struct adl_file *file, const struct view *view, struct 
     const struct adl_origin *origin = adl_fetch_origin(file);
     const struct adl_call *call = TAILQ_FIRST(&file->reads);
     int64_t rate = 0, from, to;
-    if (!call || !origin ||
+    if (!call || !origin || file->engine->limit.rate ||
         !adl_copy_missing(view->plan.copy, call->offset, call->offset + call->length, &from, &to))
         return false;
     for (size_t i = 0; i < view->plan.n_flights; i++)
@@ -329,7 +332,7 @@ static void narrow(const struct view *view)
         struct adl_transfer *farthest = NULL;
         for (size_t i = 0; i < view->plan.n_flights; i++) {
             struct adl_transfer *transfer = view->transfers[i];
-            if (!transfer->doomed && transfer->reason == ADL_AHEAD &&
+            if (!transfer->doomed && transfer->reason >= ADL_AHEAD &&
                 (!farthest || transfer->at > farthest->at))
                 farthest = transfer;
         }
@@ -339,9 +342,9 @@ static void narrow(const struct view *view)
     }
 }
 
-static void start_idle(struct adl_file *file)
+static void start_idle(struct adl_file *file, bool warm)
 {
-    struct view view;
+    struct view view = {.warm = warm};
     struct adl_range range;
     trim_windows(file);
     if (!may_start_idle(file))
@@ -349,10 +352,15 @@ static void start_idle(struct adl_file *file)
     view_of(file, &view);
     int64_t most = adl_disk_ahead(file->edition, adl_pace_in_flight(&file->pace, &view.link));
     while (view.plan.n_flights < view.width && view.plan.n_flights < FLIGHTS_MAX &&
-           view.asked < most && may_start_idle(file) &&
-           (adl_plan_idle(&view.plan, &range) || help_laggard(file, &view, &range)))
+           view.asked < most && may_start_idle(file) && (!warm || adl_warm_may_start(file)) &&
+           (adl_plan_idle(&view.plan, &range) || help_laggard(file, &view, &range))) {
+        if (warm)
+            range.reason = ADL_WARM;
         if (!start_range(file, &view, &range))
             return;
+    }
+    if (warm != adl_warm_wants(file))
+        return; /* the other look of this round has it */
     if (adl_pace_turn(&file->pace, &view.link, view.plan.n_flights >= view.width)) {
         view.width = adl_pace_width(&file->pace, &view.link);
         narrow(&view);
@@ -389,6 +397,10 @@ static bool streams(const struct adl_file *file)
 
 static void pump_demand(struct adl_file *file)
 {
+    if (adl_pause_holds(file)) {
+        adl_pause_serve(file);
+        return;
+    }
     adl_transfer_store_awaited(file);
     adl_fetch_give_up(file, &file->asks);
     adl_fetch_give_up(file, &file->reads);
@@ -404,11 +416,13 @@ static void pump_demand(struct adl_file *file)
         start_demand(file);
 }
 
-static void pump_idle(struct adl_file *file)
+static void pump_idle(struct adl_file *file, bool warm)
 {
     bool lost = LIST_EMPTY(&file->handles) && file->failures;
+    if (adl_pause_holds(file))
+        return;
     if (file->edition && file->known && !streams(file) && !lost)
-        start_idle(file);
+        start_idle(file, warm);
 }
 
 /* Nobody has it open: what is still coming in bulk is not wanted any more. */
@@ -492,7 +506,7 @@ static void settle(struct adl_file *file)
         leave(file);
     if (file->n_transfers || !TAILQ_EMPTY(&file->asks) || !TAILQ_EMPTY(&file->reads))
         return;
-    if (open && !streams(file) && wants_ahead(file))
+    if (open && (adl_warm_wants(file) || (!streams(file) && wants_ahead(file))))
         return;
     TAILQ_REMOVE(&file->engine->busy, file, busy);
     file->is_busy = false;
@@ -515,7 +529,7 @@ static void store_all(struct adl_engine *engine)
                 adl_transfer_store(transfer);
 }
 
-static void flush(struct adl_engine *engine)
+void adl_fetch_flush(struct adl_engine *engine)
 {
     struct adl_edition *edition;
     if (engine->now < engine->flush_at)
@@ -541,13 +555,17 @@ void adl_fetch_round(struct adl_engine *engine)
     struct adl_file *file, *next;
     engine->now = adl_engine_clock();
     engine->wake_at = INT64_MAX;
+    adl_warm_round(engine);
     TAILQ_FOREACH (file, &engine->busy, busy)
         pump_demand(file);
     TAILQ_FOREACH (file, &engine->busy, busy)
-        pump_idle(file);
+        pump_idle(file, false);
+    TAILQ_FOREACH (file, &engine->busy, busy)
+        if (adl_warm_wants(file))
+            pump_idle(file, true);
     for (file = TAILQ_FIRST(&engine->busy); file; file = next) {
         next = TAILQ_NEXT(file, busy);
         settle(file);
     }
-    flush(engine);
+    adl_fetch_flush(engine);
 }

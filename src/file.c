@@ -3,6 +3,7 @@
 #include "cleanup.h"
 #include "engine.h"
 #include "url.h"
+#include "warm.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -53,6 +54,7 @@ struct adl_file *adl_file_at(struct adl_engine *engine, uint32_t entry)
     *file = (struct adl_file){.engine = engine,
                               .entry = engine->entries[entry],
                               .index = entry,
+                              .cached = -1,
                               .checked = INT64_MIN,
                               .progress_at = engine->now};
     file->window_most = adl_pace_window(&file->pace, engine->settings->readahead);
@@ -131,6 +133,8 @@ void adl_file_error(struct adl_file *file, int error, const char *format, ...)
     free(file->error_text);
     file->error_text = line;
     file->error = error;
+    file->errors++;
+    file->engine->errors++;
     adl_log(file->engine->log, ADL_WARNING, "%s", line ? line : "out of memory");
 }
 
@@ -234,6 +238,7 @@ void adl_file_change(struct adl_file *file, const char *why)
     file->known = file->executable = file->renewed = false;
     file->mode = ADL_MODE_UNKNOWN;
     file->version++;
+    file->cached = 0;
     file->size = -1;
     file->mtime = file->entry->mtime;
     file->checked = INT64_MIN;
@@ -301,6 +306,7 @@ static void answer_open(struct adl_file *file, struct adl_call *call)
                                   .size = file->size};
     pthread_mutex_init(&handle->lock, NULL);
     LIST_INSERT_HEAD(&file->handles, handle, link);
+    adl_warm_opened(file, call);
     struct adl_attr attr = attr_of(file);
     call->done.open(call->ctx, 0, handle, &attr);
     free(call);
@@ -377,6 +383,9 @@ void adl_call_fail(struct adl_call *call, int error)
     case ADL_CALL_REPORT:
         call->done.report(call->ctx, NULL);
         break;
+    case ADL_CALL_VERIFY:
+        call->done.verify(call->ctx, error, NULL);
+        break;
     case ADL_CALL_DIGEST:
     case ADL_CALL_TAKE:
         call->done.whole(call->ctx, error);
@@ -390,7 +399,7 @@ void adl_call_fail(struct adl_call *call, int error)
     free(call);
 }
 
-static const char *mode_name(const struct adl_file *file)
+const char *adl_file_mode(const struct adl_file *file)
 {
     if (!file->known)
         return "unknown";
@@ -399,17 +408,30 @@ static const char *mode_name(const struct adl_file *file)
     return file->mode == ADL_MODE_SPLIT ? "split" : "single";
 }
 
-static const char *state_name(const struct adl_file *file, int64_t cached)
+const char *adl_file_state(const struct adl_file *file, int64_t cached)
 {
+    bool complete = file->size > 0 ? cached == file->size : file->edition && file->size == 0;
+    if (adl_pause_holds(file) && !complete)
+        return "paused";
     if (file->n_transfers)
         return "fetching";
     if (file->error_until > file->engine->now)
         return "failed";
     if (!file->known)
         return file->version ? "stale" : "unknown";
-    if (file->size > 0 ? cached == file->size : file->edition && file->size == 0)
-        return "complete";
-    return "idle";
+    return complete ? "complete" : "idle";
+}
+
+struct adl_edition *adl_file_kept(struct adl_file *file)
+{
+    char name[ADL_NAME_ROOM];
+    struct adl_key key = adl_store_key(file->entry->urls);
+    adl_store_name(&key, ".data", name);
+    if (!file->edition && file->known && file->size > 0 &&
+        faccessat(file->engine->store->dir, name, F_OK, 0) == 0)
+        adl_edition_open(file);
+    adl_engine_busy(file); /* closes it again */
+    return file->edition;
 }
 
 static void report(struct adl_file *file, struct adl_call *call)
@@ -420,7 +442,7 @@ static void report(struct adl_file *file, struct adl_call *call)
     int64_t cached = adl_edition_cached(file);
     struct adl_report report = {.url = url ? url : "",
                                 .final_url = final,
-                                .mode = mode_name(file),
+                                .mode = adl_file_mode(file),
                                 .error = file->error_text,
                                 .etag = validator->etag[0] ? validator->etag : NULL,
                                 .size = file->size,
@@ -431,7 +453,7 @@ static void report(struct adl_file *file, struct adl_call *call)
                                 .seconds = file->seconds,
                                 .mirrors = file->entry->n_urls,
                                 .transfers = file->n_transfers};
-    report.state = state_name(file, cached);
+    report.state = adl_file_state(file, cached);
     call->done.report(call->ctx, &report);
     free(call);
 }
@@ -440,6 +462,10 @@ void adl_file_call(struct adl_file *file, struct adl_call *call)
 {
     if (call->kind == ADL_CALL_REPORT) {
         report(file, call);
+        return;
+    }
+    if (call->kind == ADL_CALL_VERIFY) {
+        adl_verify_begin(file, call);
         return;
     }
     if (file->error_until > file->engine->now && !another_version(file, call) &&

@@ -11,6 +11,7 @@
 #ifndef ADL_FILE_H
 #define ADL_FILE_H
 
+#include "extents.h"
 #include "manifest.h"
 #include "settings.h"
 
@@ -111,6 +112,24 @@ typedef int adl_read_fn(void *ctx, int error, int fd, int64_t offset, size_t len
 void adl_file_read(struct adl_handle *handle, uint64_t ticket, int64_t offset, size_t length,
                    adl_read_fn *done, void *ctx);
 
+/* What adl_file_verify() found. */
+struct adl_damage {
+    int64_t checked;                 /* bytes that were compared */
+    const struct adl_extents *wrong; /* dropped: whole blocks that were not as recorded */
+    const struct adl_extents *lost;  /* what damaged pages of the sidecar spoke for */
+    uint32_t version;                /* of the file that was compared */
+};
+typedef void adl_verify_fn(void *ctx, int error, const struct adl_damage *damage);
+
+/* Compares what is cached of a file, open or not, with its checksums, in a thread that may take as
+ * long as the disk does, and drops what is wrong: the next read fetches it again. What was complete
+ * and is open is fetched again at once, since the kernel may read it without asking (passthrough).
+ *
+ * Whoever keeps pages of that version has to drop those of the ranges that it is told, after the
+ * answer, and on a thread that may wait for reads: the kernel locks a page while it is read.
+ * -ENOMEM; -ECANCELED, from adl_engine_free(), when the engine ended meanwhile. Any thread. */
+void adl_file_verify(struct adl_engine *engine, uint32_t entry, adl_verify_fn *done, void *ctx);
+
 /* The data file of a handle whose bytes have all come, as they were read, whatever was known when
  * it was opened; and how long it is. -1: not yet. Any thread. */
 int adl_handle_whole(const struct adl_handle *handle, int64_t *size);
@@ -141,17 +160,17 @@ struct adl_report {
     const char *url;       /* redacted */
     const char *final_url; /* after redirects, redacted; NULL: not asked yet, or the same */
     const char *mode;      /* "split", "single", "empty", "unknown" */
-    const char *state;     /* "unknown", "idle", "fetching", "complete", "stale", "failed" */
-    const char *error;     /* the last one, with redacted URL and status; NULL for none */
-    const char *etag;      /* NULL for none */
-    int64_t size;          /* -1 unknown */
-    int64_t mtime;         /* ADL_TIME_UNKNOWN */
-    int64_t cached;        /* bytes here */
-    int http_status;       /* of the last answer; 0 for none */
-    int http_version;      /* 10, 11, 20, 30; 0 for none */
-    double seconds;        /* the last probe took; 0 for none */
-    uint32_t mirrors;      /* URLs of the entry */
-    uint32_t transfers;    /* under way */
+    const char *state;  /* "unknown", "idle", "fetching", "complete", "stale", "failed", "paused" */
+    const char *error;  /* the last one, with redacted URL and status; NULL for none */
+    const char *etag;   /* NULL for none */
+    int64_t size;       /* -1 unknown */
+    int64_t mtime;      /* ADL_TIME_UNKNOWN */
+    int64_t cached;     /* bytes here */
+    int http_status;    /* of the last answer; 0 for none */
+    int http_version;   /* 10, 11, 20, 30; 0 for none */
+    double seconds;     /* the last probe took; 0 for none */
+    uint32_t mirrors;   /* URLs of the entry */
+    uint32_t transfers; /* under way */
 };
 typedef void adl_report_fn(void *ctx, const struct adl_report *report);
 

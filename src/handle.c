@@ -131,6 +131,16 @@ void adl_file_report(struct adl_engine *engine, uint32_t entry, adl_report_fn *d
         done(ctx, NULL);
 }
 
+void adl_file_verify(struct adl_engine *engine, uint32_t entry, adl_verify_fn *done, void *ctx)
+{
+    struct adl_call call = {.kind = ADL_CALL_VERIFY,
+                            .entry = entry,
+                            .done.verify = done,
+                            .ctx = ctx};
+    if (!post(engine, &call))
+        done(ctx, -ENOMEM, NULL);
+}
+
 void adl_file_evict(struct adl_engine *engine, uint32_t entry, adl_evict_fn *done, void *ctx)
 {
     struct adl_call call = {.kind = ADL_CALL_EVICT, .entry = entry, .done.evict = done, .ctx = ctx};
@@ -221,6 +231,8 @@ static void answer(struct adl_handle *handle, uint64_t ticket, int64_t offset, s
                    adl_read_fn *done, void *ctx)
 {
     int fd = handle->edition->copy->data;
+    handle->engine->hits++;
+    handle->engine->served += length;
     atomic_fetch_add_explicit(&handle->served, 1, memory_order_release);
     if (done(ctx, 0, fd, offset, length) < 0)
         post_unreadable(handle, ticket, offset, (int64_t)length, done, ctx);
@@ -231,6 +243,7 @@ void adl_file_read(struct adl_handle *handle, uint64_t ticket, int64_t offset, s
 {
     struct adl_ahead ahead = {0};
     int64_t end;
+    handle->engine->reads++;
     if (offset < 0 || length > INT32_MAX || __builtin_add_overflow(offset, (int64_t)length, &end)) {
         done(ctx, -EINVAL, -1, 0, 0);
         return;

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <time.h>
 
 /* One recv(2) fills at most this much: large enough that the calls do not show in a profile, small
@@ -33,6 +34,7 @@ struct adl_http {
     bool inside;     /* events are being delivered */
     CURL *spare[SPARE_MAX];
     unsigned spares;
+    int buffer; /* bytes: SO_RCVBUF of new connections; 0: as it is */
     char agent[64];
 };
 
@@ -188,6 +190,8 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
         return length;
     if (!get->answered) /* a body without a head: HTTP/0.9 */
         return 0;
+    if (get->events.hold && get->events.hold(get->ctx))
+        return CURL_WRITEFUNC_PAUSE;
     get->refused = !get->events.body(get->ctx, bytes, length);
     return get->refused ? 0 : length;
 }
@@ -293,11 +297,21 @@ static bool add_options(struct adl_get *get)
     return true;
 }
 
+static int on_connection(void *ctx, curl_socket_t fd, curlsocktype purpose)
+{
+    const struct adl_http *http = ctx;
+    if (purpose == CURLSOCKTYPE_IPCXN && http->buffer)
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &http->buffer, sizeof(http->buffer));
+    return CURL_SOCKOPT_OK;
+}
+
 static void set_transport(struct adl_get *get)
 {
     const struct adl_settings *settings = get->http->settings;
     CURL *easy = get->easy;
     curl_easy_setopt(easy, CURLOPT_SHARE, get->http->share);
+    curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_connection);
+    curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, get->http);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
@@ -517,6 +531,11 @@ static void act(struct adl_http *http, curl_socket_t fd, int what)
     http->inside = true;
     curl_multi_socket_action(http->multi, fd, what, &running);
     http->inside = false;
+}
+
+void adl_http_set_buffer(struct adl_http *http, int bytes)
+{
+    http->buffer = bytes;
 }
 
 static int wait_ms(const struct adl_http *http, int timeout)

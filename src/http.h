@@ -43,6 +43,9 @@ struct adl_get_events {
      * gives the GET up: done follows with -ECANCELED. */
     bool (*head)(void *ctx, const struct adl_answer *answer, const char *url, double seconds);
     bool (*body)(void *ctx, const void *bytes, size_t length);
+    /* Asked before, unless NULL: true when these bytes are not to be taken yet. They come again,
+     * and more are read from the network only after adl_http_pause(). */
+    bool (*hold)(void *ctx);
     /* The get is gone when this returns. */
     void (*done)(void *ctx, const struct adl_result *result);
 };
@@ -60,6 +63,10 @@ int adl_http_get(struct adl_http *http, const struct adl_request *request,
 void adl_http_set_options(struct adl_get *get, const struct adl_entry_options *options);
 /* Ends it at once, with its connection if an answer is under way. done is not called. */
 void adl_http_cancel(struct adl_http *http, struct adl_get *get);
+
+/* The kernel keeps at most about this many bytes of a connection that is made from now on, so that
+ * an origin which is held does not run ahead; 0: what it likes. */
+void adl_http_set_buffer(struct adl_http *http, int bytes);
 
 /* Takes no more of its body, or goes on. Pausing is allowed within its body event; what curl has
  * read already may come when it is told to go on, before this returns. Time-outs do not count while

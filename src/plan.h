@@ -31,7 +31,7 @@ struct adl_plan {
     int64_t near; /* a flight that has to bring this many bytes first is no help to a waiter */
 };
 
-enum adl_reason { ADL_DEMAND, ADL_REST, ADL_AHEAD };
+enum adl_reason { ADL_DEMAND, ADL_REST, ADL_AHEAD, ADL_WARM };
 
 struct adl_range {
     int64_t first, end;

@@ -5,6 +5,7 @@
 #include "cleanup.h"
 #include "engine.h"
 #include "minmax.h"
+#include "warm.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -35,6 +36,11 @@ void adl_fetch_progress(struct adl_file *file, int64_t bytes)
 {
     adl_pace_came(&file->pace, file->engine->now, bytes);
     file->window_most = adl_pace_window(&file->pace, file->engine->settings->readahead);
+    file->fetched += (uint64_t)bytes;
+    file->engine->fetched += (uint64_t)bytes;
+    adl_meter_add(&file->meter, file->engine->now, bytes);
+    adl_meter_add(&file->engine->meter, file->engine->now, bytes);
+    adl_warm_progress(file, bytes);
     file->progress_at = file->engine->now;
 }
 

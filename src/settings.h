@@ -11,6 +11,12 @@
 
 #define ADL_REVALIDATE_NEVER (-1)
 
+/* What a read of something that is not cached does while its file is paused. */
+enum adl_paused_reads { ADL_PAUSED_WAIT, ADL_PAUSED_FAIL };
+
+/* What is fetched though nobody asked, when there is nothing else to do. */
+enum adl_fill { ADL_FILL_NEVER, ADL_FILL_OPENED, ADL_FILL_ALL };
+
 struct adl_settings {
     const char *cache_dir; /* NULL: $XDG_CACHE_HOME/adlfs, or ~/.cache/adlfs */
     enum adl_allocate allocate;
@@ -27,6 +33,10 @@ struct adl_settings {
     const char *user_agent;      /* NULL: "adlfs/VERSION" */
     const char *ca_file;         /* NULL: the system's */
     bool insecure;               /* do not check certificates */
+    bool paused;                 /* begin paused */
+    enum adl_paused_reads paused_reads;
+    enum adl_fill fill;
+    int64_t limit_rate;   /* bytes/s of all transfers together; 0: no limit */
     const char **headers; /* "Name: value" each: for the origin of the manifest's URL alone */
     size_t n_headers;
     const char *netrc; /* this file says who logs in where; for the same alone; NULL: none */

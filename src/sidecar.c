@@ -60,6 +60,7 @@ static void release(struct adl_sidecar *sidecar)
     adl_bitmap_free(&sidecar->claimed);
     adl_bitmap_free(&sidecar->trusted);
     adl_bitmap_free(&sidecar->dirty);
+    adl_bitmap_free(&sidecar->damaged);
     free(sidecar->sums);
     if (sidecar->fd >= 0)
         close(sidecar->fd);
@@ -80,7 +81,8 @@ static struct adl_sidecar *make(const struct adl_store *store, const struct adl_
         sidecar->sums = calloc((size_t)sidecar->blocks + 1, sizeof(*sidecar->sums));
     if (!sidecar->sums || adl_bitmap_init(&sidecar->claimed, sidecar->blocks) < 0 ||
         adl_bitmap_init(&sidecar->trusted, sidecar->blocks) < 0 ||
-        adl_bitmap_init(&sidecar->dirty, pages_of(sidecar)) < 0) {
+        adl_bitmap_init(&sidecar->dirty, pages_of(sidecar)) < 0 ||
+        adl_bitmap_init(&sidecar->damaged, pages_of(sidecar)) < 0) {
         release(sidecar);
         return NULL;
     }
@@ -197,10 +199,19 @@ static int64_t next_data(int fd, int64_t at)
     return errno == ENXIO ? -1 : at; /* a file system that cannot tell: read everything */
 }
 
+/* A page that nobody ever wrote, or that did not reach the disk, is no damage. */
+static bool is_blank(const unsigned char *page)
+{
+    return page[0] == 0 && memcmp(page, page + 1, ADL_MAP_PAGE - 1) == 0;
+}
+
 static void take_page(struct adl_sidecar *sidecar, uint64_t number, const unsigned char *page)
 {
-    if (!adl_map_check(page, number, sidecar->random))
+    if (!adl_map_check(page, number, sidecar->random)) {
+        if (!is_blank(page))
+            adl_bitmap_set(&sidecar->damaged, number);
         return;
+    }
     bool trusted = adl_map_epoch(page) == sidecar->epoch;
     uint64_t first = first_block(sidecar, number), end = first_block(sidecar, number + 1);
     for (uint64_t block = first; block < end; block++) {
@@ -460,6 +471,10 @@ void adl_sidecar_drop(struct adl_sidecar *sidecar, uint64_t block)
     adl_bitmap_clear(&sidecar->trusted, block);
     adl_bitmap_clear(&sidecar->claimed, block);
     mark_dirty(sidecar, block);
+    if (sidecar->head.flags & ADL_HEAD_DIGESTED) {
+        sidecar->head.flags &= ~ADL_HEAD_DIGEST_MASK;
+        sidecar->head_dirty = true;
+    }
 }
 
 void adl_sidecar_touch(struct adl_sidecar *sidecar)

@@ -49,12 +49,14 @@ struct adl_head {
 #define ADL_HEAD_DIGESTED     2u /* complete, and checksum= was right: */
 #define ADL_HEAD_DIGEST_SHIFT 8  /* from here on 24 bits of the XXH3-64 of that checksum */
 #define ADL_HEAD_EXECUTABLE   4u /* the data begins with "\x7f" "ELF" or "#!" */
+#define ADL_HEAD_DIGEST_MASK  (ADL_HEAD_DIGESTED | UINT32_MAX << ADL_HEAD_DIGEST_SHIFT)
 
 struct adl_sidecar {
     struct adl_head head;
     struct adl_bitmap claimed, trusted; /* one bit a block */
     _Atomic uint64_t *sums;             /* owned: XXH3-64 of each claimed block's bytes */
     uint64_t blocks;
+    struct adl_bitmap damaged; /* one bit a page: what lay there at load was in no order */
     /* private to sidecar.c */
     int fd;                  /* owned; -1: nothing is written (a private copy) */
     uint64_t random;         /* seed of the pages' checksums */
@@ -113,7 +115,8 @@ void adl_sidecar_detach(struct adl_sidecar *sidecar);
 void adl_sidecar_set(struct adl_sidecar *sidecar, uint64_t block, uint64_t sum);
 /* The claimed block's bytes were compared with its sum and are right. Owner. */
 void adl_sidecar_trust(struct adl_sidecar *sidecar, uint64_t block);
-/* The block is missing after all. Owner. */
+/* The block is missing after all, and a checksum= that was found right says nothing any more.
+ * Owner. */
 void adl_sidecar_drop(struct adl_sidecar *sidecar, uint64_t block);
 /* The head was changed by the owner (flags, checked_at). */
 void adl_sidecar_touch(struct adl_sidecar *sidecar);

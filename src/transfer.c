@@ -391,7 +391,13 @@ static void note_progress(struct adl_transfer *transfer, int64_t bytes)
         transfer->edition->reached = end;
     }
     transfer->got += bytes;
+    adl_meter_add(&transfer->meter, transfer->file->engine->now, bytes);
     adl_fetch_progress(transfer->file, bytes);
+}
+
+static bool hold(void *ctx)
+{
+    return adl_throttle_holds(ctx);
 }
 
 /* While the disk takes nothing, a stream must not run away from who reads it. Who waits, also for
@@ -422,6 +428,7 @@ static bool body(void *ctx, const void *bytes, size_t length)
     file->engine->now = adl_engine_clock();
     if (transfer->doomed)
         return false;
+    adl_throttle_take(transfer, (int64_t)length);
     if (!transfer->kept) {
         if (transfer->verdict.outcome == ADL_SPLIT && transfer->verdict.body_first == 0)
             adl_edition_sniff(file, bytes, length);
@@ -547,7 +554,10 @@ static void done(void *ctx, const struct adl_result *result)
 int adl_transfer_start(struct adl_file *file, const struct adl_question *question,
                        const struct adl_range *range, struct adl_transfer **out)
 {
-    static const struct adl_get_events events = {.head = head, .body = body, .done = done};
+    static const struct adl_get_events events = {.head = head,
+                                                 .body = body,
+                                                 .hold = hold,
+                                                 .done = done};
     struct adl_engine *engine = file->engine;
     const char *home = adl_file_url(file);
     const char *url = file->final_url && !file->failures ? file->final_url : home;

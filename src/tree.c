@@ -595,3 +595,39 @@ int adl_tree_assign(struct adl_tree *tree, const uint32_t *entries, uint32_t lim
     tree->entries = limit;
     return 0;
 }
+
+uint32_t adl_tree_find(const struct adl_tree *tree, const char *path)
+{
+    uint32_t number = ADL_ROOT;
+    while (*path && number != ADL_NO_NODE) {
+        size_t length = strcspn(path, "/");
+        if (length && !(length == 1 && path[0] == '.'))
+            number = adl_tree_lookup(tree, number, path, length);
+        path += length + (path[length] == '/');
+    }
+    return number;
+}
+
+char *adl_tree_path(const struct adl_tree *tree, uint32_t number)
+{
+    size_t length = 0;
+    const struct adl_node *node;
+    for (uint32_t at = number; at != ADL_ROOT; at = node->parent) {
+        node = adl_tree_node(tree, at);
+        length += strlen(node->name) + 1;
+    }
+    char *path = malloc(length ? length : 1);
+    if (!path)
+        return NULL;
+    char *to = path + (length ? length - 1 : 0);
+    *to = '\0';
+    for (uint32_t at = number; at != ADL_ROOT; at = node->parent) {
+        node = adl_tree_node(tree, at);
+        size_t part = strlen(node->name);
+        to -= part;
+        memcpy(to, node->name, part);
+        if (node->parent != ADL_ROOT)
+            *--to = '/';
+    }
+    return path;
+}

@@ -75,4 +75,11 @@ uint32_t adl_tree_rank(const struct adl_tree *tree, uint32_t number);
 /* The node of an entry; ADL_NO_NODE where there is none. */
 uint32_t adl_tree_of_entry(const struct adl_tree *tree, uint32_t entry);
 
+/* The node at a path below the root ("docs/a.zip"; "" and "/" are the root; empty parts and "." are
+ * passed over), or ADL_NO_NODE. */
+uint32_t adl_tree_find(const struct adl_tree *tree, const char *path);
+
+/* The path of a node below the root, without a leading '/': malloc'ed, NULL without memory. */
+char *adl_tree_path(const struct adl_tree *tree, uint32_t number);
+
 #endif

@@ -1,6 +1,7 @@
-/* worker: a thread for what takes long: whole-file checksums, which it reads from the data file by
- * its fd; and another one for looking over the cache directory, where it meets the loop in the
- * locks of entries alone. What came of it is posted to the loop. */
+/* worker: a thread for what takes long: whole-file checksums, and comparing all blocks with theirs,
+ * for which it reads the data file by its fd and looks at what any thread may look at (copy.h); and
+ * another one for looking over the cache directory, where it meets the loop in the locks of entries
+ * alone. What came of it is posted to the loop. */
 #include "digest.h"
 #include "engine.h"
 
@@ -9,7 +10,7 @@
 struct job {
     TAILQ_ENTRY(job) link;
     struct adl_call *call;           /* owned: what will be posted */
-    const struct adl_digest *digest; /* NULL: it is the keeper's */
+    const struct adl_digest *digest; /* NULL: blocks are compared, or it is the keeper's */
     int fd;                          /* the edition's, which the call's reference keeps open */
     int64_t size;
 };
@@ -51,11 +52,14 @@ static void *work(void *ctx)
     struct adl_worker *worker = ctx;
     struct job *job;
     while ((job = next(worker))) {
+        struct adl_call *call = job->call;
         if (job->digest)
-            job->call->result = adl_digest_check(job->digest, job->fd, job->size, &worker->stop);
+            call->result = adl_digest_check(job->digest, job->fd, job->size, &worker->stop);
+        else if (call->kind == ADL_CALL_COMPARED)
+            call->result = adl_rot_find(call->edition->copy, &worker->stop, &call->rot);
         else
-            keep(worker, job->call);
-        adl_engine_post(worker->engine, job->call);
+            keep(worker, call);
+        adl_engine_post(worker->engine, call);
         free(job);
     }
     return NULL;
@@ -139,4 +143,10 @@ int adl_worker_digest(struct adl_worker *worker, struct adl_edition *edition)
                         .size = edition->copy->size};
     put(worker, job);
     return 0;
+}
+
+int adl_worker_verify(struct adl_worker *worker, struct adl_call *call)
+{
+    call->kind = ADL_CALL_COMPARED;
+    return adl_worker_keep(worker, call);
 }

@@ -45,6 +45,31 @@ static void the_short_last_block_counts_what_it_has(void **state)
     adl_copy_close(copy);
 }
 
+/* Blocks, parts of blocks and the short last one; every range against one byte at a time. */
+static void a_range_counts_what_it_has(void **state)
+{
+    static const int64_t puts[][2] = {{BLOCK, 3 * BLOCK},
+                                      {3 * BLOCK + 5, 3 * BLOCK + 9},
+                                      {5 * BLOCK - 7, 5 * BLOCK + 7},
+                                      {10 * BLOCK, SIZE}};
+    struct fixture *f = *state;
+    struct adl_copy *copy = open_copy(f, true);
+    bool here[SIZE] = {false};
+    for (size_t i = 0; i < sizeof(puts) / sizeof(puts[0]); i++) {
+        assert_int_equal(put(copy, NULL, puts[i][0], puts[i][1]), 0);
+        memset(here + puts[i][0], true, (size_t)(puts[i][1] - puts[i][0]));
+    }
+    for (int64_t first = 0; first < SIZE; first += 509)
+        for (int64_t end = first; end <= SIZE; end += 257) {
+            int64_t count = 0;
+            for (int64_t at = first; at < end; at++)
+                count += here[at];
+            assert_int_equal(adl_copy_bytes_in(copy, first, end), count);
+        }
+    assert_int_equal(adl_copy_bytes_in(copy, 0, SIZE), adl_copy_bytes(copy));
+    adl_copy_close(copy);
+}
+
 static void a_write_outside_the_file_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -383,6 +408,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(bytes_count_at_once_and_blocks_when_complete),
         T(the_short_last_block_counts_what_it_has),
+        T(a_range_counts_what_it_has),
         T(a_write_outside_the_file_is_refused),
         T(what_is_here_is_not_written_again),
         T(a_running_sum_is_of_what_the_file_holds),

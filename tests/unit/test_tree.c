@@ -175,6 +175,30 @@ static void directories_come_from_paths(void **state)
     assert_int_equal(node(grove, ADL_ROOT)->dirs, 2);
 }
 
+static void paths_lead_to_nodes_and_back(void **state)
+{
+    struct grove *grove = *state;
+    static const char *const paths[] = {"a", "d/b", "d/e/c", "d/b", NULL};
+    static const char *const nowhere[] = {"b", "d/c", "a/x", "d/e/c/f", "..", "d/../a", "d/e/.."};
+    plant(grove, paths);
+    for (uint32_t i = 0; i < 3; i++) {
+        uint32_t number = adl_tree_of_entry(grove->tree, i);
+        cleanup_free char *path = adl_tree_path(grove->tree, number);
+        assert_string_equal(path, paths[i]);
+        assert_int_equal(adl_tree_find(grove->tree, path), number);
+    }
+    cleanup_free char *renamed = adl_tree_path(grove->tree, adl_tree_of_entry(grove->tree, 3));
+    assert_string_equal(renamed, "d/b (2)");
+    cleanup_free char *root = adl_tree_path(grove->tree, ADL_ROOT);
+    assert_string_equal(root, "");
+    assert_int_equal(adl_tree_find(grove->tree, ""), ADL_ROOT);
+    assert_int_equal(adl_tree_find(grove->tree, "/./"), ADL_ROOT);
+    assert_int_equal(adl_tree_find(grove->tree, "//d/./e//c"), adl_tree_of_entry(grove->tree, 2));
+    assert_int_equal(node(grove, adl_tree_find(grove->tree, "d/e/"))->entry, ADL_NO_ENTRY);
+    for (size_t i = 0; i < sizeof(nowhere) / sizeof(nowhere[0]); i++)
+        assert_int_equal(adl_tree_find(grove->tree, nowhere[i]), ADL_NO_NODE);
+}
+
 static void children_stand_in_the_order_of_the_manifest(void **state)
 {
     struct grove *grove = *state;
@@ -381,6 +405,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(an_empty_manifest_is_an_empty_root),
         TEST(directories_come_from_paths),
+        TEST(paths_lead_to_nodes_and_back),
         TEST(children_stand_in_the_order_of_the_manifest),
         TEST(names_are_bytes_and_case_matters),
         TEST(what_is_not_there_is_not_found),
