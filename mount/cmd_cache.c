@@ -100,7 +100,9 @@ static void print_item(const struct adl_item *item, const struct adl_screen *scr
 
 static int list(struct cache *cache)
 {
-    qsort(cache->inventory.items, cache->inventory.count, sizeof(*cache->inventory.items), by_use);
+    if (cache->inventory.count > 0)
+        qsort(cache->inventory.items, cache->inventory.count, sizeof(*cache->inventory.items),
+              by_use);
     if (cache->options->json)
         return print_json(cache);
     struct adl_screen screen;

@@ -357,15 +357,16 @@ static void on_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *in
 }
 
 /* Tells the kernel how the handle is read. Returns what fuse_reply_open() does. */
-static int reply_open(const struct pending *pending, struct adl_handle *handle, int backing)
+static int reply_open(const struct pending *pending, struct adl_handle *handle, int backing,
+                      bool renewed)
 {
     struct fuse_file_info info = pending->info;
     info.fh = (uint64_t)(uintptr_t)handle;
     if (backing)
         return adl_backing_reply_open(pending->req, &info, backing);
     info.direct_io = adl_handle_direct(handle);
-    /* A version's bytes never change: pages of an earlier open are as good as new. */
-    info.keep_cache = !info.direct_io;
+    /* Pages of an earlier open are as good as new, but of a file that nothing pins. */
+    info.keep_cache = !info.direct_io && !renewed;
     return fuse_reply_open(pending->req, &info);
 }
 
@@ -378,20 +379,20 @@ static void close_handle(struct adl_fs *fs, fuse_ino_t ino, struct adl_handle *h
 
 static void open_done(void *ctx, int error, struct adl_handle *handle, const struct adl_attr *attr)
 {
-    (void)attr;
     struct pending *pending = ctx;
     struct adl_fs *fs = fs_of(pending->req);
     int backing = 0;
     if (error == 0) {
-        const struct adl_node *node = adl_tree_node(fs->tree, number_of(pending->ino));
-        error = adl_passthrough_open(fs->passthrough, pending->ino, node->name,
+        HOLD_NAMES(fs);
+        const struct adl_node *node = node_of(fs, pending->ino); /* a reload may be faster */
+        error = adl_passthrough_open(fs->passthrough, pending->ino, node ? node->name : "?",
                                      adl_handle_complete(handle), &backing);
         if (error < 0)
             adl_file_release(handle);
     }
     if (error < 0)
         fuse_reply_err(pending->req, -error);
-    else if (reply_open(pending, handle, backing) == -ENOENT)
+    else if (reply_open(pending, handle, backing, attr->renewed) == -ENOENT)
         close_handle(fs, pending->ino, handle); /* interrupted: no release will come */
     free(pending);
 }

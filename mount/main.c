@@ -175,15 +175,8 @@ static int flush_output(int status)
     return status;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
-    adl_secret_keep();
-    argv = adl_secret_take(argc, argv);
-    fill_standard_streams();
-    if (!argv) {
-        fputs("adlfs: out of memory\n", stderr);
-        return ADL_EXIT_FAILED;
-    }
     const struct adl_command *command = argc > 1 ? find_command(argv[1]) : NULL;
     if (adl_helper_called(argc, (const char *const *)argv, command != NULL))
         return flush_output(run_helper(argc, (const char *const *)argv));
@@ -198,4 +191,18 @@ int main(int argc, char **argv)
     if (!command)
         return unknown_command(argv[1]);
     return flush_output(run_command(command, argc - 2, (const char *const *)argv + 2));
+}
+
+int main(int argc, char **argv)
+{
+    adl_secret_keep();
+    char **words = adl_secret_take(argc, argv);
+    fill_standard_streams();
+    if (!words) {
+        fputs("adlfs: out of memory\n", stderr);
+        return ADL_EXIT_FAILED;
+    }
+    int status = run(argc, words);
+    adl_secret_free(words);
+    return status;
 }

@@ -86,9 +86,6 @@ static void overwrite(int argc, char **argv, char *const *shown)
     }
 }
 
-/* To be reached until the end, for those who look for leaks. */
-static char **volatile taken;
-
 char **adl_secret_take(int argc, char **argv)
 {
     char **copy = calloc((size_t)argc + 1, sizeof(*copy));
@@ -104,8 +101,17 @@ char **adl_secret_take(int argc, char **argv)
     for (int i = 0; shown && i < argc; i++)
         free(shown[i]);
     free(shown);
-    taken = copy;
-    return complete ? copy : NULL;
+    if (complete)
+        return copy;
+    adl_secret_free(copy);
+    return NULL;
+}
+
+void adl_secret_free(char **words)
+{
+    for (char **word = words; word && *word; word++)
+        free(*word);
+    free(words);
 }
 
 void adl_secret_keep(void)

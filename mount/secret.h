@@ -3,9 +3,10 @@
 #define ADL_SECRET_H
 
 /* Takes the command line away from /proc/PID/cmdline, which everybody can read: leaves there what
- * may be seen (URLs redacted, headers without their text) and returns a copy of all of it, which
- * the caller owns and need not free. NULL without memory. Only what main() got may be passed. */
+ * may be seen (URLs redacted, headers without their text) and returns a copy of all of it, for
+ * adl_secret_free(), with NULL at its end. NULL without memory. Only what main() got may be passed. */
 char **adl_secret_take(int argc, char **argv);
+void adl_secret_free(char **words); /* may be NULL */
 
 /* One argument as it may be seen, with the one before it: never longer than it was. The caller
  * frees it. NULL without memory. */

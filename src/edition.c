@@ -110,6 +110,26 @@ void adl_edition_unref(struct adl_edition *edition)
     free(edition);
 }
 
+void adl_edition_leave(struct adl_file *file)
+{
+    if (!adl_file_pinned(file) && !adl_edition_digest_right(file->edition) &&
+        adl_copy_touched(file->edition->copy))
+        file->renewed = true;
+    adl_edition_unref(steal_pointer(file->edition));
+    adl_file_publish(file);
+}
+
+void adl_edition_renew(struct adl_file *file)
+{
+    struct adl_transfer *transfer;
+    LIST_FOREACH (transfer, &file->transfers, link)
+        if (transfer != file->probing)
+            adl_transfer_doom(transfer);
+    adl_copy_unlink(file->edition->copy);
+    file->renewed = true;
+    adl_edition_leave(file);
+}
+
 /* The last byte that a read can get, as far as is known. */
 static int64_t read_end(const struct adl_copy *copy, const struct adl_call *call)
 {

@@ -194,6 +194,8 @@ struct adl_file {
     bool filling; /* waits to be completed in the background, or is just being */
     enum adl_mode mode;
     uint32_t version;
+    bool renewed; /* nothing pins it, and of this version an earlier copy was given up: callers that
+                     keep pages are told */
     int64_t size; /* -1: the origin does not tell */
     int64_t mtime;
     int64_t checked;                  /* ms: when the origin last confirmed it; INT64_MIN: never */
@@ -360,6 +362,11 @@ int adl_edition_open(struct adl_file *file); /* makes file->edition; 0 or -errno
 int64_t adl_edition_cached(const struct adl_file *file);
 struct adl_edition *adl_edition_ref(struct adl_edition *edition);
 void adl_edition_unref(struct adl_edition *edition);
+/* Nobody has the file open: its copy is closed. Where nothing pins it, what comes in its place need
+ * not be the same bytes; the version stays, since whoever opens it now would find it gone. */
+void adl_edition_leave(struct adl_file *file);
+/* The same, and none of what is here or on its way, but for the probe, is used again. */
+void adl_edition_renew(struct adl_file *file);
 /* [first, end) has come: answers reads that have all their bytes now. */
 void adl_edition_arrived(struct adl_edition *edition, int64_t first, int64_t end);
 /* Some of [first, end) could not be read from its data file. */

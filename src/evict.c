@@ -153,12 +153,8 @@ static bool let_go(struct adl_file *file)
         return true;
     if (file->edition->refs > 1)
         return false;
-    bool loose = !adl_file_pinned(file) && adl_copy_touched(file->edition->copy);
     adl_engine_busy(file);
-    adl_edition_unref(steal_pointer(file->edition));
-    if (loose)
-        file->version++; /* what comes in its place need not be the same bytes */
-    adl_file_publish(file);
+    adl_edition_leave(file);
     return true;
 }
 

@@ -470,9 +470,7 @@ static void unrest_oldest(struct adl_engine *engine)
     TAILQ_REMOVE(&engine->resting, oldest, busy);
     engine->n_resting--;
     oldest->is_resting = false;
-    adl_edition_unref(steal_pointer(oldest->edition));
-    oldest->version++; /* what comes in its place need not be the same bytes */
-    adl_file_publish(oldest);
+    adl_edition_leave(oldest);
 }
 
 static void rest(struct adl_file *file)
@@ -526,11 +524,7 @@ static void leave_edition(struct adl_file *file)
         rest(file);
         return;
     }
-    bool loose = !pinned && adl_copy_touched(copy);
-    adl_edition_unref(steal_pointer(file->edition));
-    if (loose)
-        file->version++;
-    adl_file_publish(file);
+    adl_edition_leave(file);
 }
 
 /* Nothing to do for it: off the list, its copy closed when nobody has it open. */

@@ -103,7 +103,8 @@ static struct adl_attr attr_of(const struct adl_file *file)
     return (struct adl_attr){.size = file->size,
                              .mtime = file->mtime,
                              .version = file->version,
-                             .executable = file->executable};
+                             .executable = file->executable,
+                             .renewed = file->renewed};
 }
 
 void adl_file_publish(struct adl_file *file)
@@ -234,7 +235,7 @@ void adl_file_change(struct adl_file *file, const char *why)
     }
     for (uint32_t i = 0; i < file->entry->n_urls; i++)
         file->validators[i] = no_validator;
-    file->known = file->executable = false;
+    file->known = file->executable = file->renewed = false;
     file->mode = ADL_MODE_UNKNOWN;
     file->version++;
     file->cached = 0;

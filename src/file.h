@@ -25,6 +25,7 @@ struct adl_attr {
     int64_t mtime; /* Unix time, s; ADL_TIME_UNKNOWN */
     uint32_t version;
     bool executable; /* begins with an ELF magic number or "#!", as far as has been seen */
+    bool renewed;    /* pages that are kept of an earlier open of this version need not be right */
 };
 
 /* Starts an engine for the manifest's entries, which must outlive it. 0 or -errno (of the cache

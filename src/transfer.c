@@ -165,12 +165,29 @@ static bool is_stranger(const struct adl_transfer *transfer)
            !adl_validator_given(&file->validators[transfer->mirror]);
 }
 
-/* Whether the answer is of another version than what is known; or of the same for all that can be
- * told, which is not enough when nothing pins it and nobody holds on to what is here. */
+/* Whether nothing tells that what is here is still what the origin has; where somebody holds on to
+ * it, it is what it was. */
+static bool is_doubtful(const struct adl_transfer *transfer, const struct adl_answer *answer)
+{
+    const struct adl_file *file = transfer->file;
+    enum adl_outcome outcome = transfer->verdict.outcome;
+    return transfer->probe && (outcome == ADL_SPLIT || outcome == ADL_SINGLE) && file->known &&
+           file->edition && LIST_EMPTY(&file->handles) && !adl_validator_pins(&answer->validator) &&
+           !adl_edition_digest_right(file->edition) && adl_copy_touched(file->edition->copy);
+}
+
+static bool looks_same(const struct adl_transfer *transfer)
+{
+    const struct adl_file *file = transfer->file;
+    const struct adl_verdict *verdict = &transfer->verdict;
+    enum adl_mode mode = verdict->outcome == ADL_SPLIT ? ADL_MODE_SPLIT : ADL_MODE_SINGLE;
+    return verdict->size == file->size && mode == file->mode;
+}
+
+/* Whether the answer is of another version than what is known. */
 static bool is_another(struct adl_transfer *transfer, const struct adl_pin *pin,
                        const struct adl_answer *answer)
 {
-    const struct adl_file *file = transfer->file;
     struct adl_verdict *verdict = &transfer->verdict;
     if (verdict->outcome == ADL_CHANGED)
         return true;
@@ -179,13 +196,10 @@ static bool is_another(struct adl_transfer *transfer, const struct adl_pin *pin,
         verdict->reason = "it is unchanged, and has another ETag";
         return true;
     }
-    bool body = verdict->outcome == ADL_SPLIT || verdict->outcome == ADL_SINGLE;
-    if (!transfer->probe || !body || !file->known || !file->edition ||
-        !LIST_EMPTY(&file->handles) || adl_validator_pins(&answer->validator) ||
-        adl_edition_digest_right(file->edition))
+    if (!is_doubtful(transfer, answer) || looks_same(transfer))
         return false;
-    verdict->reason = "nothing tells whether it is still the same: fetching it anew";
-    return adl_copy_touched(file->edition->copy);
+    verdict->reason = "nothing tells whether it is still the same, and it is served differently";
+    return true;
 }
 
 /* Of a first block that is asked for in two parts. */
@@ -229,6 +243,8 @@ static bool head(void *ctx, const struct adl_answer *answer, const char *url, do
         /* The probe's answer tells all of the new version. */
         pin = pin_of(transfer);
         adl_probe_classify(&transfer->question, &pin, answer, verdict);
+    } else if (is_doubtful(transfer, answer)) {
+        adl_edition_renew(file);
     }
     switch (verdict->outcome) {
     case ADL_SPLIT:

@@ -1,7 +1,9 @@
 """Bytes of two versions never mix, and the next open sees the new one."""
 
+import concurrent.futures
 import errno
 import os
+import random
 
 import pytest
 
@@ -10,6 +12,7 @@ from origin import Origin, content
 
 MIB = 1 << 20
 SIZE = 24 * MIB
+LOOSE = MIB  # the size of a file that nothing pins
 
 # what differs in the answers of the second version, beside its bytes
 CHANGES = {
@@ -46,6 +49,42 @@ def test_an_open_file_never_mixes_and_the_next_open_is_new(mount, origin, change
         os.close(fd)
     assert same_content(file, "change", size, "1")
     assert os.stat(file).st_size == size
+
+
+def read_some(path, number):
+    """Opens it, reads a page, closes it; over and over. What was wrong, as text."""
+    draw = random.Random(number)
+    for _ in range(150):
+        page = draw.randrange(LOOSE // 4096)
+        try:
+            if read_at(path, page * 4096, 4096) != content("loose", page * 4096, 4096):
+                return f"page {page}"
+        except OSError as error:
+            return str(error)
+    return None
+
+
+@pytest.mark.parametrize("revalidate", ["1h", "always"])
+def test_what_nothing_pins_and_does_not_change_is_never_stale(mount, origin, revalidate):
+    """Though it counts as another file whenever nobody had it open, no opener is told so."""
+    url = origin.file("loose", LOOSE, "etag=none;modified=none")
+    file = mount([url], f"--revalidate={revalidate}") / "data.bin"
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        assert not any(pool.map(read_some, [file] * 6, range(6)))
+
+
+@pytest.mark.parametrize("first", [4096, LOOSE], ids=["a page", "all"])
+def test_of_what_nothing_pins_no_page_of_an_earlier_open_is_seen(mount, origin, first):
+    """Nor what is cached of it; in the kernel there may be pages under the same name."""
+    url = origin.file("loose", LOOSE, "etag=none;modified=none")
+    file = mount([url], "--revalidate=always") / "data.bin"
+    for version in range(1, 4):
+        assert read_at(file, 0, first) == content("loose", 0, first, str(version - 1))
+        wait_until(lambda: xattr(file, "cached") == ("0" if first < LOOSE else str(LOOSE)))
+        origin.set(url, f"etag=none;modified=none;version={version}")
+        released = first == LOOSE  # until its release has come, an opener joins the one before
+        wait_until(lambda: not released or read_at(file, 0, 1) == content("loose", 0, 1, str(version)))
+        assert same_content(file, "loose", LOOSE, str(version))
 
 
 def test_a_copy_while_the_file_changes_is_whole_or_fails(mount, origin, scratch):

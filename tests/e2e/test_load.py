@@ -3,20 +3,21 @@
 import contextlib
 import errno
 import hashlib
-import mmap
 import os
 import random
 import subprocess
 import sys
-import threading
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from harness import PATIENCE, REPOSITORY, errno_of, fetched, read_at, run, wait_until
+from harness import PATIENCE, REPOSITORY, errno_of, fetched, read_at, run, wait_until, write_content
 from origin import content
 
+HERE = Path(__file__).resolve().parent
 PAGE = 4096
+FIRST_BLOCK = 16  # pages; an open brings them
 MIB = 1 << 20
 
 
@@ -30,13 +31,9 @@ def memory(mount, field="VmRSS"):
     return int(status.split(f"{field}:")[1].split()[0]) * 1024
 
 
-@contextlib.contextmanager
-def small_stacks():
-    before = threading.stack_size(64 * 1024)
-    try:
-        yield
-    finally:
-        threading.stack_size(before)
+def shadows(mount):
+    """A sanitizer keeps so many bytes of notes, at most, for one of the daemon's, and itself."""
+    return 5 if "san.so" in Path(f"/proc/{mount.pid}/maps").read_text() else 1
 
 
 @pytest.fixture
@@ -53,47 +50,44 @@ def requests_of(scratch):
     run("umount", "-l", control)
 
 
-def read_page(fd, page, results):
-    """Not from the page cache, when the descriptor says so."""
-    with mmap.mmap(-1, PAGE) as buffer:
-        try:
-            got = os.preadv(fd, [buffer], page * PAGE)
-            results[page] = got == PAGE and buffer[:] == content("many", page * PAGE, PAGE)
-        except OSError as error:
-            results[page] = error.errno
+@pytest.fixture(scope="module")
+def many_readers():
+    with tempfile.TemporaryDirectory(prefix="adlfs-e2e.") as directory:
+        path = f"{directory}/many_readers"
+        run("cc", "-O1", "-pthread", "-o", path, f"{HERE}/many_readers.c")
+        yield path
 
 
 @pytest.mark.parametrize("behaviour,flags", [
-    # Asynchronous to the kernel, which lets 64 of these through at a time and keeps the others.
-    ("-,gate=g;after=1", os.O_DIRECT),
-    # Of a file whose size nobody knows all 10,000 are with the daemon.
-    ("chunked;ranges=ignore;gate=g;hold=4096", 0)], ids=["ranges", "one stream"])
-def test_ten_thousand_outstanding_reads_are_all_answered_right(mount, origin, requests_of, behaviour,
-                                                               flags):
-    """They wait as notes: no thread waits for each, and little memory."""
-    reads = 10000
-    m = mount([origin.file("many", (reads + 1) * PAGE, behaviour)], "--block-size=4K",
-              "--retry-for=10m")
-    fd = os.open(m / "data.bin", os.O_RDONLY | flags)
-    before, results = memory(m), {}
-    with small_stacks():
-        threads = [threading.Thread(target=read_page, args=(fd, page, results), daemon=True)
-                   for page in random.Random(1).sample(range(1, reads + 1), reads)]
-        for thread in threads:
-            thread.start()
-    try:
-        wait_until(lambda: requests_of(m) >= reads, 2 * PATIENCE, "all reads outstanding")
-        assert not results and count(m, "task") <= 20
+    ("-,gate=g;after=1", ["direct"]),
+    # Of a file whose size nobody knows, the kernel keeps no pages either.
+    ("chunked;ranges=ignore;gate=g;hold=4096", [])], ids=["ranges", "one stream"])
+def test_ten_thousand_outstanding_reads_are_all_answered(mount, origin, start, scratch, requests_of,
+                                                         many_readers, behaviour, flags):
+    """They wait as notes: no thread waits for each, and little memory. Right, when their bytes come; at
+    once, when their process is killed."""
+    count_of_reads, right = 10000, scratch / "right"
+    size = (FIRST_BLOCK + count_of_reads) * PAGE
+    write_content(right, "many", size)
+    m = mount([origin.file("many", size, behaviour)], "--retry-for=10m")
+    before = memory(m)
+
+    def begin():
+        process = start(many_readers, m / "data.bin", right, FIRST_BLOCK, count_of_reads, *flags,
+                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        wait_until(lambda: requests_of(m) >= count_of_reads or process.poll() is not None,
+                   2 * PATIENCE, "all reads outstanding")
+        assert process.poll() is None, process.communicate()[0]
+        assert count(m, "task") <= 20
         assert memory(m) - before < 100 * MIB  # 10 MiB without a sanitizer
-        origin.open("g")
-        for thread in threads:
-            thread.join(2 * PATIENCE)
-        assert len(results) == reads and set(results.values()) == {True}
-    finally:
-        if any(thread.is_alive() for thread in threads):
-            m.kill()  # so that they end
-        with contextlib.suppress(OSError):
-            os.close(fd)
+        return process
+    begin().kill()
+    wait_until(lambda: requests_of(m) < 10, what="those of a killed process are answered")
+    process = begin()
+    origin.open("g")
+    out, _ = process.communicate(timeout=2 * PATIENCE)
+    assert (process.returncode, out) == (0, b"%d\n" % count_of_reads), m.log()[-4000:]
+    m.umount()
 
 
 def test_a_thousand_files_are_open_at_once(mount, nginx):
@@ -131,7 +125,7 @@ def test_a_million_names(mount, scratch):
     lines = "".join(f"http://127.0.0.1:1/{d}/{f}\n  out=d{d}/f{f}\n#adlfs: size={d + f}\n"
                     for d in range(1000) for f in range(1000))
     m = mount(lines, "--log-level=warning")
-    assert memory(m) < 1000 * 1000 * 250
+    assert memory(m) < 1000 * 1000 * 250 * shadows(m)
     assert len(os.listdir(m.path)) == 1000
     assert len(os.listdir(m / "d7")) == 1000
     draw = random.Random(1)
@@ -140,17 +134,17 @@ def test_a_million_names(mount, scratch):
         assert os.stat(m / f"d{d}/f{f}").st_size == d + f
         assert errno_of(os.stat, m / f"d{d}/f{f}x") == errno.ENOENT
     assert sum(entry.stat().st_size for entry in os.scandir(m / "d999")) == 1000 * 999 + 499500
-    assert memory(m) < 1000 * 1000 * 260
+    assert memory(m) < 1000 * 1000 * 260 * shadows(m)
 
 
 def test_descriptors_threads_and_memory_level_off(mount, origin):
     """Of rounds that open, read, fail and close, each of its own files, the later ones add nothing."""
     files = [origin.file(f"r{n}", 70000, "status=404" if n % 10 == 0 else "-", name=f"f{n}")
-             for n in range(400)]
+             for n in range(240)]
     m = mount(files)
     levels = []
-    for first in range(0, 400, 50):
-        for number in range(first, first + 50):
+    for first in range(0, 240, 30):
+        for number in range(first, first + 30):
             if number % 10 == 0:
                 assert errno_of(read_at, m / f"f{number}", 0, 1) == errno.ENOENT
             else:
@@ -159,12 +153,13 @@ def test_descriptors_threads_and_memory_level_off(mount, origin):
         levels.append((count(m, "fd"), count(m, "task"), memory(m)))
     fds, threads, sizes = zip(*levels)
     assert max(fds[4:]) <= max(fds[:4]) + 20 and max(threads) <= 20, levels
-    assert sizes[-1] < sizes[3] + 8 * MIB, levels
+    quarantine = 0 if shadows(m) == 1 else 256 * MIB  # what AddressSanitizer keeps of what was freed
+    assert sizes[-1] < sizes[3] + 8 * MIB + quarantine, levels
 
 
 def test_a_short_soak(adlfs, fuse, scratch, start):
     """contrib/soak for as long as there is time here: it says itself what it found."""
-    soak = start(sys.executable, REPOSITORY / "contrib" / "soak", "--seconds=8", "--seed=7",
+    soak = start(sys.executable, REPOSITORY / "contrib" / "soak", "--seconds=5", "--seed=7",
                  "--readers=4", f"--log={scratch}/soak.log", stdout=subprocess.PIPE,
                  stderr=subprocess.STDOUT, env={**os.environ, "ADLFS": os.fspath(adlfs)})
     out, _ = soak.communicate(timeout=300)

@@ -58,9 +58,7 @@ static void a_command_line_is_taken_whole_and_left_clean(void **state)
     assert_memory_equal(area, left, sizeof(left));
     for (size_t i = sizeof(left); i < sizeof(area); i++)
         assert_int_equal(area[i], 0);
-    for (int i = 0; i < argc; i++)
-        free(taken[i]);
-    free(taken);
+    adl_secret_free(taken);
 }
 
 int main(void)
