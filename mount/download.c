@@ -23,12 +23,12 @@ void adl_download_init(struct adl_download *download, const struct adl_downloads
 {
     *download = (struct adl_download){.run = run,
                                       .digest = digest,
-                                      .path = path,
                                       .entry = entry,
                                       .size = -1,
                                       .mtime = ADL_TIME_UNKNOWN,
                                       .output = ADL_OUTPUT_NONE,
                                       .existing = -1};
+    download->path = path;
     for (unsigned i = 0; i < ADL_DOWNLOAD_READS; i++)
         download->pieces[i].download = download;
 }

@@ -335,7 +335,7 @@ static int take_header_file(const struct parse *parse, const char *path)
     char *rest = own(parse->options, strlen(text));
     if (!rest)
         return -ENOMEM;
-    memcpy(rest, text, strlen(text));
+    memcpy(rest, text, strlen(text) + 1);
     explicit_bzero(text, strlen(text));
     for (char *line; r == 0 && (line = strsep(&rest, "\r\n")) != NULL;)
         if (*line)

@@ -125,7 +125,7 @@ static int number(struct adl_reloader *reloader, const struct adl_manifest *mani
     struct adl_engine *engine = reloader->options.engine;
     struct match match = {.engine = engine, .manifest = manifest};
     cleanup_free uint32_t *entries = calloc(manifest->count + 1, sizeof(*entries));
-    uint32_t limit;
+    uint32_t limit = 0;
     if (!entries)
         return -ENOMEM;
     int r = adl_tree_inherit(tree, *reloader->options.tree, same_file, &match, entries);

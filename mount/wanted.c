@@ -92,7 +92,7 @@ static int read_parts(const struct adl_options *options, bool named, struct adl_
 static int join(struct adl_wanted *wanted)
 {
     struct adl_manifest *all = &wanted->manifest;
-    size_t count = 0;
+    size_t count = 1; /* none of them is empty */
     for (size_t i = 0; i < wanted->n_parts; i++)
         count += wanted->parts[i].manifest.count;
     all->entries = calloc(count, sizeof(*all->entries));
@@ -127,11 +127,11 @@ static void take_digests(struct adl_wanted *wanted, bool strip)
 /* "dir/sub/name" */
 static char *path_of(const struct adl_tree *tree, uint32_t number)
 {
-    size_t length = 0;
+    size_t length = 1;
     for (uint32_t n = number; n != ADL_ROOT; n = adl_tree_node(tree, n)->parent)
         length += strlen(adl_tree_node(tree, n)->name) + 1;
     char *path = malloc(length);
-    char *at = path ? path + length : NULL;
+    char *at = path ? path + length - 1 : NULL;
     for (uint32_t n = number; path && n != ADL_ROOT; n = adl_tree_node(tree, n)->parent) {
         const char *name = adl_tree_node(tree, n)->name;
         size_t part = strlen(name);

@@ -369,7 +369,8 @@ void adl_reload_adopt(struct adl_engine *engine, struct adl_reload *reload)
 int adl_engine_reload(struct adl_engine *engine, const struct adl_manifest *manifest,
                       uint32_t *entries, uint32_t *limit)
 {
-    struct adl_reload reload = {.manifest = manifest, .numbers = entries};
+    struct adl_reload reload = {.manifest = manifest};
+    reload.numbers = entries;
     struct adl_call *call = calloc(1, sizeof(*call));
     if (!call || sem_init(&reload.done, 0, 0) < 0) {
         free(call);
