@@ -4,7 +4,8 @@
 
 /* Takes the command line away from /proc/PID/cmdline, which everybody can read: leaves there what
  * may be seen (URLs redacted, headers without their text) and returns a copy of all of it, for
- * adl_secret_free(), with NULL at its end. NULL without memory. Only what main() got may be passed. */
+ * adl_secret_free(), with NULL at its end. NULL without memory. Only what main() got may be passed.
+ */
 char **adl_secret_take(int argc, char **argv);
 void adl_secret_free(char **words); /* may be NULL */
 

@@ -64,8 +64,8 @@ int64_t adl_pace_in_flight(const struct adl_pace *pace, const struct adl_link *l
  * before. */
 int64_t adl_pace_piece(const struct adl_pace *pace, const struct adl_link *link, int64_t left);
 
-/* How large a range right before the reader is at the most: small, so that it is here early; but few
- * connections never get far from the reader, and would wait for answers half of the time. */
+/* How large a range right before the reader is at the most: small, so that it is here early; but
+ * few connections never get far from the reader, and would wait for answers half of the time. */
 int64_t adl_pace_front(const struct adl_pace *pace, const struct adl_link *link, int64_t left);
 
 /* The largest window that is worth fetching ahead of a reader, at most `most`. */
