@@ -97,8 +97,14 @@ static void raise_limits(void)
     }
 }
 
+/* Something of a file was taken out of the cache. */
+static void forget(void *ctx, const struct adl_stale *stale)
+{
+    adl_fs_forget(ctx, stale->entry, stale->version, stale->first, stale->end);
+}
+
 /* Without it everything works but 'adlfs status' and its sisters. */
-static void start_control(struct job *job)
+static void start_control(struct job *job, struct adl_fs *fs)
 {
     struct stat st;
     struct adl_control *control = NULL;
@@ -106,7 +112,9 @@ static void start_control(struct job *job)
         return;
     const struct adl_control_facts facts = {.mountpoint = job->mountpoint,
                                             .source = job->source.name,
-                                            .device = st.st_dev};
+                                            .device = st.st_dev,
+                                            .forget = forget,
+                                            .ctx = fs};
     if (adl_control_new(job->engine, job->tree, &job->logger.log, &facts, &control) == 0)
         job->control = control;
 }
@@ -144,7 +152,7 @@ static void tell_manager(const struct job *job, const char *state, const char *w
 static void on_ready(void *ctx, struct adl_fs *fs)
 {
     struct job *job = ctx;
-    start_control(job);
+    start_control(job, fs);
     if (!job->options->foreground)
         adl_logger_detach(&job->logger);
     adl_daemon_ready(&job->daemon);
@@ -168,6 +176,7 @@ static void on_ended(void *ctx)
     struct job *job = ctx;
     if (job->reloader)
         adl_reloader_join(job->reloader);
+    adl_control_remember(job->control);
 }
 
 /* A terminal that hangs up ends what runs in its foreground. */

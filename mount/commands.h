@@ -29,6 +29,7 @@ extern const struct adl_command adl_resume_command;
 extern const struct adl_command adl_warm_command;
 extern const struct adl_command adl_set_command;
 extern const struct adl_command adl_verify_command;
+extern const struct adl_command adl_evict_command;
 extern const struct adl_command adl_get_command;
 extern const struct adl_command adl_reload_command;
 extern const struct adl_command adl_cache_command;

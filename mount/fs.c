@@ -581,6 +581,20 @@ int adl_fs_replace(struct adl_fs *fs, const struct adl_tree *tree)
     return 0;
 }
 
+static uint32_t number_of_entry(struct adl_fs *fs, uint32_t entry)
+{
+    HOLD_NAMES(fs);
+    return adl_tree_of_entry(fs->tree, entry);
+}
+
+void adl_fs_forget(struct adl_fs *fs, uint32_t entry, uint32_t version, int64_t first, int64_t end)
+{
+    uint32_t number = number_of_entry(fs, entry);
+    if (number != ADL_NO_NODE)
+        fuse_lowlevel_notify_inval_inode(fs->session, ino_of(number, version), first,
+                                         end < 0 ? 0 : end - first);
+}
+
 void adl_fs_tell(struct adl_fs *fs, const struct adl_xattr_root *told)
 {
     pthread_rwlock_wrlock(&fs->lock);

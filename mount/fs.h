@@ -46,6 +46,10 @@ int adl_fs_run(const struct adl_fs_options *options, struct adl_engine *engine,
  * thread at a time, which holds nothing that an operation or the engine waits for. */
 int adl_fs_replace(struct adl_fs *fs, const struct adl_tree *tree);
 
+/* Has the kernel forget [first, end) of a file as it was in that version; end -1: to its end. Waits
+ * for reads of it: for a thread that nobody else waits for. Between `ready` and `ended`. */
+void adl_fs_forget(struct adl_fs *fs, uint32_t entry, uint32_t version, int64_t first, int64_t end);
+
 /* What the root's attributes say. Any thread. */
 void adl_fs_tell(struct adl_fs *fs, const struct adl_xattr_root *told);
 

@@ -16,7 +16,8 @@ static const struct adl_command *const commands[] = {&adl_mount_command,  &adl_u
                                                      &adl_resume_command, &adl_warm_command,
                                                      &adl_set_command,    &adl_reload_command,
                                                      &adl_get_command,    &adl_verify_command,
-                                                     &adl_cache_command,  &adl_probe_command};
+                                                     &adl_evict_command,  &adl_cache_command,
+                                                     &adl_probe_command};
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

@@ -165,10 +165,11 @@ static const struct option table[] = {
     {"detach", NULL, "do not wait until it is here",
      NULL, AT(detach), 0, 0, FLAG, ADL_FOR_WARM, 'd'},
     {"yes", NULL, "do not ask",
-     NULL, AT(yes), 0, 0, FLAG, ADL_FOR_CACHE, 'y'},
+     NULL, AT(yes), 0, 0, FLAG, ADL_FOR_CACHE | ADL_FOR_EVICT, 'y'},
     {"json", NULL, "print objects for programs",
      NULL, AT(json), 0, 0, FLAG,
-     ADL_FOR_PROBE | ADL_FOR_STATUS | ADL_FOR_GET | ADL_FOR_CACHE | ADL_FOR_VERIFY, 0},
+     ADL_FOR_PROBE | ADL_FOR_STATUS | ADL_FOR_GET | ADL_FOR_CACHE | ADL_FOR_VERIFY | ADL_FOR_EVICT,
+     0},
     {"help", NULL, "show this help",
      NULL, AT(help), 0, 0, FLAG, ADL_FOR_ALL, 'h'},
 };

@@ -26,6 +26,7 @@ enum adl_option_user {
     ADL_FOR_VERIFY = 1 << 13,
     ADL_FOR_RELOAD = 1 << 14,
     ADL_FOR_CACHE = 1 << 15,
+    ADL_FOR_EVICT = 1 << 16,
 };
 
 /* How `status` tells what it found. */
@@ -41,7 +42,7 @@ struct adl_options {
     bool allow_other, exec, keep_going, foreground; /* mount */
     bool follow;                                    /* mount */
     bool lazy;                                      /* umount */
-    bool json;                                      /* probe, get, status, cache, verify */
+    bool json;                                      /* probe, get, status, cache, verify, evict */
     bool watch;                                     /* status */
     int format;                                     /* status: enum adl_format */
     bool detach;                                    /* warm */
@@ -50,7 +51,7 @@ struct adl_options {
     const char *output;                             /* get: as typed; NULL: not given */
     const char *checksum;                           /* get: "TYPE=HEX"; NULL */
     unsigned jobs;                                  /* get */
-    bool yes;                                       /* cache */
+    bool yes;                                       /* cache, evict */
     bool overwrite, quiet;                          /* get */
     bool netrc;                                     /* mount, probe: settings.netrc is ~/.netrc */
     bool help;

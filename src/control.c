@@ -1,5 +1,6 @@
 #include "control.h"
 
+#include "chore.h"
 #include "cleanup.h"
 #include "client.h"
 #include "desk.h"
@@ -34,11 +35,12 @@ struct adl_control {
     const struct adl_tree *tree; /* under names */
     const struct adl_log *log;
     struct adl_control_facts facts;
-    char *path;                   /* owned */
-    char name[64];                /* of the socket in its directory */
-    ino_t inode;                  /* ... and which one it is */
-    int dir, listen, epoll, wake; /* owned */
-    struct adl_clients clients;   /* owned. The thread's */
+    char *path;                      /* owned */
+    char name[64];                   /* of the socket in its directory */
+    ino_t inode;                     /* ... and which one it is */
+    int dir, listen, epoll, wake;    /* owned */
+    struct adl_forgetter *forgetter; /* owned */
+    struct adl_clients clients;      /* owned. The thread's */
     unsigned n_clients;
     uint64_t numbers; /* of clients so far */
     pthread_t thread;
@@ -193,6 +195,28 @@ static void reply(struct adl_control *control, struct adl_client *client,
     adl_client_send(client, answer, pushed);
 }
 
+/* It has been carried out. Any thread. */
+static void finished(struct adl_errand *errand)
+{
+    struct adl_control *control = errand->control;
+    pthread_mutex_lock(&control->lock);
+    TAILQ_INSERT_TAIL(&control->done, errand, link);
+    pthread_mutex_unlock(&control->lock);
+    uint64_t once = 1;
+    if (write(control->wake, &once, sizeof(once)) < 0 && errno != EAGAIN)
+        adl_log(control->log, ADL_ERROR, "eventfd: %s", strerror(errno));
+}
+
+/* Called by the loop, or at its end. */
+static void finish(struct adl_errand *errand)
+{
+    const struct adl_control *control = errand->control;
+    if (errand->n_stale > 0)
+        adl_forgetter_take(control->forgetter, errand);
+    else
+        finished(errand);
+}
+
 /* Called by the loop. */
 static void carry_out(struct adl_engine *engine, void *ctx)
 {
@@ -202,12 +226,6 @@ static void carry_out(struct adl_engine *engine, void *ctx)
     errand->tree = control->tree; /* it may be another than the one that its paths were found in */
     adl_desk_carry_out(engine, errand);
     pthread_rwlock_unlock(&control->names);
-    pthread_mutex_lock(&control->lock);
-    TAILQ_INSERT_TAIL(&control->done, errand, link);
-    pthread_mutex_unlock(&control->lock);
-    uint64_t once = 1;
-    if (write(control->wake, &once, sizeof(once)) < 0 && errno != EAGAIN)
-        adl_log(control->log, ADL_ERROR, "eventfd: %s", strerror(errno));
 }
 
 static void refuse(struct adl_control *control, struct adl_client *client,
@@ -263,6 +281,7 @@ static struct adl_errand *new_errand(struct adl_control *control, const struct a
     if (!errand)
         return NULL;
     errand->control = control;
+    errand->finish = finish;
     errand->client = client->number;
     return errand;
 }
@@ -318,6 +337,14 @@ static struct adl_client *client_of(struct adl_control *control, uint64_t number
     return NULL;
 }
 
+static void name_files(struct adl_control *control, struct adl_errand *errand)
+{
+    pthread_rwlock_rdlock(&control->names);
+    errand->tree = control->tree;
+    adl_chore_name(errand);
+    pthread_rwlock_unlock(&control->names);
+}
+
 /* What the loop is done with goes back to whoever asked, if he is still there. */
 static void hand_back(struct adl_control *control)
 {
@@ -331,6 +358,7 @@ static void hand_back(struct adl_control *control)
         struct adl_client *client = client_of(control, errand->client);
         if (client) {
             client->under_way--;
+            name_files(control, errand);
             bool pushed = errand->watch && adl_client_told(client, errand->watch, errand->last);
             reply(control, client, errand, pushed);
         }
@@ -474,7 +502,8 @@ int adl_control_new(struct adl_engine *engine, const struct adl_tree *tree,
     TAILQ_INIT(&control->done);
     pthread_mutex_init(&control->lock, NULL);
     pthread_rwlock_init(&control->names, NULL);
-    int r = start(control);
+    int r = adl_forgetter_new(facts->forget, facts->ctx, finished, &control->forgetter);
+    r = r < 0 ? r : start(control);
     if (r < 0) {
         adl_control_free(control);
         return r;
@@ -494,6 +523,12 @@ void adl_control_replace(struct adl_control *control, const struct adl_tree *tre
 const char *adl_control_path(const struct adl_control *control)
 {
     return control->path;
+}
+
+void adl_control_remember(struct adl_control *control)
+{
+    if (control)
+        adl_forgetter_stop(control->forgetter);
 }
 
 void adl_control_stop(struct adl_control *control)
@@ -516,6 +551,7 @@ void adl_control_free(struct adl_control *control)
         return;
     adl_control_stop(control);
     close_socket(control);
+    adl_forgetter_free(control->forgetter); /* gives back what it has */
     while ((errand = TAILQ_FIRST(&control->done))) {
         TAILQ_REMOVE(&control->done, errand, link);
         adl_errand_free(errand);

@@ -11,6 +11,7 @@
 #ifndef ADL_CONTROL_H
 #define ADL_CONTROL_H
 
+#include "forgetter.h"
 #include "log.h"
 #include "tree.h"
 
@@ -23,6 +24,8 @@ struct adl_control_facts {
     const char *mountpoint; /* absolute; borrowed, like source */
     const char *source;     /* without secrets */
     dev_t device;           /* of the mounted file system: names the socket */
+    adl_forget_fn *forget;  /* the kernel's pages of a file */
+    void *ctx;              /* for that */
 };
 
 /* Where a user's sockets are: /run/adlfs for root; else $XDG_RUNTIME_DIR/adlfs (the caller's own
@@ -45,6 +48,10 @@ void adl_control_replace(struct adl_control *control, const struct adl_tree *tre
 
 /* The socket's path. Any thread. */
 const char *adl_control_path(const struct adl_control *control);
+
+/* `forget` is not called any more when this returns. The engine has stopped, so that no read waits.
+ * NULL is nothing. */
+void adl_control_remember(struct adl_control *control);
 
 /* Hangs up on everybody and ends the thread. Before adl_engine_free(). NULL is nothing. */
 void adl_control_stop(struct adl_control *control);

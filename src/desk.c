@@ -1,5 +1,6 @@
 #include "desk.h"
 
+#include "chore.h"
 #include "json_name.h"
 #include "survey.h"
 #include "warm.h"
@@ -21,6 +22,8 @@ void adl_errand_free(struct adl_errand *errand)
     adl_order_free(&errand->order);
     free(errand->entries);
     json_decref(errand->answer);
+    json_decref(errand->files);
+    free(errand->stale);
     free(errand);
 }
 
@@ -80,10 +83,14 @@ static const char *name_of(int error)
     return name ? name : "EIO";
 }
 
+json_t *adl_desk_error(int error, const char *text)
+{
+    return json_pack("{s:s, s:o}", "errno", name_of(error), "text", adl_json_name(text));
+}
+
 json_t *adl_desk_refusal(int error, const char *text)
 {
-    return json_pack("{s:b, s:{s:s, s:o}}", "ok", 0, "error", "errno", name_of(error), "text",
-                     adl_json_name(text));
+    return json_pack("{s:b, s:o}", "ok", 0, "error", adl_desk_error(error, text));
 }
 
 static json_t *done(void)
@@ -185,7 +192,8 @@ static void set(struct adl_engine *engine, struct adl_errand *errand)
     json_object_set_new(errand->answer, "mount", adl_survey_engine(engine));
 }
 
-void adl_desk_carry_out(struct adl_engine *engine, struct adl_errand *errand)
+/* What can be done at once. */
+static void carry_out(struct adl_engine *engine, struct adl_errand *errand)
 {
     if (engine->stop) {
         errand->answer = adl_desk_refusal(-ENOTCONN, "the mount is ending");
@@ -215,5 +223,19 @@ void adl_desk_carry_out(struct adl_engine *engine, struct adl_errand *errand)
     case ADL_ORDER_SET:
         set(engine, errand);
         return;
+    case ADL_ORDER_EVICT:
+    case ADL_ORDER_VERIFY:
+        return;
     }
+}
+
+void adl_desk_carry_out(struct adl_engine *engine, struct adl_errand *errand)
+{
+    bool chore = errand->order.kind == ADL_ORDER_EVICT || errand->order.kind == ADL_ORDER_VERIFY;
+    if (chore && !engine->stop) {
+        adl_chore_begin(engine, errand);
+        return;
+    }
+    carry_out(engine, errand);
+    errand->finish(errand);
 }

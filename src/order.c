@@ -11,7 +11,8 @@
 static const char *const names[] = {
     [ADL_ORDER_HELLO] = "hello",   [ADL_ORDER_STATUS] = "status", [ADL_ORDER_PAUSE] = "pause",
     [ADL_ORDER_RESUME] = "resume", [ADL_ORDER_WARM] = "warm",     [ADL_ORDER_JOB] = "job",
-    [ADL_ORDER_STOP] = "stop",     [ADL_ORDER_SET] = "set",
+    [ADL_ORDER_STOP] = "stop",     [ADL_ORDER_SET] = "set",       [ADL_ORDER_EVICT] = "evict",
+    [ADL_ORDER_VERIFY] = "verify",
 };
 
 /* Before a parser that recurses sees it. */
@@ -126,7 +127,7 @@ static int read_kind(const json_t *object, struct adl_order *out, const char **w
     const char *word = json_string_value(json_object_get(object, "do"));
     if (!word)
         return wrong(why, "do says what is to be done: hello, status, pause, resume, warm, job, "
-                          "stop or set");
+                          "stop, set, evict or verify");
     for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strcmp(names[i], word) == 0) {
             out->kind = (enum adl_order_kind)i;
@@ -168,6 +169,9 @@ static int read_order(json_t *object, struct adl_order *out, const char **why)
         return wrong(why, "job says which");
     if (r == 0 && out->kind == ADL_ORDER_SET && out->limit_rate < 0)
         return wrong(why, "there is nothing to set: limit-rate");
+    bool chore = out->kind == ADL_ORDER_EVICT || out->kind == ADL_ORDER_VERIFY;
+    if (r == 0 && chore && (out->every || !out->limit))
+        return wrong(why, "that is done once, and limit is a number from 1 to 1000");
     return r;
 }
 

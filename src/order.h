@@ -33,6 +33,8 @@ enum adl_order_kind {
     ADL_ORDER_JOB,
     ADL_ORDER_STOP,
     ADL_ORDER_SET,
+    ADL_ORDER_EVICT,
+    ADL_ORDER_VERIFY,
 };
 
 struct adl_order {
@@ -43,8 +45,8 @@ struct adl_order {
     int64_t first, end; /* WARM: bytes of each file; end -1: to its end */
     unsigned jobs;      /* WARM: connections at most; 0: as many as are good */
     unsigned cells;     /* STATUS of files: cells of the map; 0: no map */
-    uint32_t after;     /* STATUS: entries from this one on, where an earlier answer ended */
-    unsigned limit;     /* STATUS: files in one answer */
+    uint32_t after;     /* STATUS, EVICT, VERIFY: from this one on, where an answer ended */
+    unsigned limit;     /* STATUS, EVICT, VERIFY: files in one answer */
     unsigned every;     /* STATUS, JOB: ms; tell it again and again; 0: once */
     uint64_t job;       /* JOB, STOP */
     int64_t limit_rate; /* SET: bytes/s, 0 for no limit; -1: not said */
