@@ -1,8 +1,11 @@
 /* adlfs verify: compares what is cached with the checksums that were recorded when it came, and
- * drops what has changed since, so that the next read fetches it again. */
+ * drops what has changed since, so that the next read fetches it again. What is named by its URL is
+ * compared in the cache directory, what is named by its path in a mount by that mount's daemon. */
+#include "ask.h"
 #include "cleanup.h"
 #include "commands.h"
 #include "inventory.h"
+#include "json_name.h"
 #include "logger.h"
 #include "rot.h"
 #include "url.h"
@@ -16,6 +19,9 @@
 
 struct verify {
     const struct adl_options *options;
+    const char *named;  /* what names of --json are: "url", "path" */
+    const char **paths; /* owned: operands that are not URLs */
+    size_t n_paths;
     struct adl_logger logger;
     struct adl_store *store;
     json_t *array;  /* owned: what --json prints */
@@ -47,11 +53,11 @@ static void add_json(struct verify *verify, const char *url, const struct adl_ro
                      const char *error)
 {
     json_t *name = json_string(url);
-    json_array_append_new(verify->array,
-                          json_pack("{so sI so so ss?}", "url", name ? name : json_string("?"),
-                                    "checked", (json_int_t)found->checked, "dropped",
-                                    json_ranges(&found->wrong), "lost", json_ranges(&found->lost),
-                                    "error", error));
+    json_array_append_new(verify->array, json_pack("{so sI so so ss?}", verify->named,
+                                                   name ? name : json_string("?"), "checked",
+                                                   (json_int_t)found->checked, "dropped",
+                                                   json_ranges(&found->wrong), "lost",
+                                                   json_ranges(&found->lost), "error", error));
 }
 
 static void print_ranges(const char *url, const struct adl_extents *set, const char *what)
@@ -113,6 +119,8 @@ static void check_asked(struct verify *verify)
 {
     for (size_t i = 0; i < verify->options->n_operands; i++) {
         const char *url = verify->options->operands[i];
+        if (!adl_url_valid(url))
+            continue;
         cleanup_free char *shown = adl_url_redact(url);
         struct adl_key key = adl_store_key(url);
         if (!check(verify, &key, shown ? shown : "?", true))
@@ -136,6 +144,86 @@ static int check_all(struct verify *verify)
     adl_inventory_free(&inventory);
     return 0;
 }
+
+/* --- in a mount */
+
+/* [[first, end], ...] of an answer. False without memory. */
+static bool read_ranges(const json_t *array, struct adl_extents *out)
+{
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        const json_t *range = json_array_get(array, i);
+        int64_t first = json_integer_value(json_array_get(range, 0));
+        int64_t end = json_integer_value(json_array_get(range, 1));
+        if (first >= 0 && first < end && adl_extents_add(out, first, end) < 0)
+            return false;
+    }
+    return true;
+}
+
+static void take_file(struct verify *verify, const struct adl_target *target, const json_t *file)
+{
+    struct adl_rot found = {.checked = json_integer_value(json_object_get(file, "checked"))};
+    cleanup_free char *below = adl_json_bytes(json_object_get(file, "path"));
+    cleanup_free char *path = NULL;
+    char shown[4096];
+    const json_t *error = json_object_get(file, "error");
+    const char *text = json_string_value(json_object_get(error, "text"));
+    if (asprintf(&path, "%s/%s", target->mountpoint, below ? below : "?") < 0)
+        path = NULL;
+    adl_log_escape(path ? path : "?", shown, sizeof(shown));
+    if (text) {
+        verify->failed = true;
+        if (verify->options->json)
+            add_json(verify, shown, &found, text);
+        else
+            fprintf(stderr, "%s: %s\n", shown, text);
+    } else if (read_ranges(json_object_get(file, "dropped"), &found.wrong) &&
+               read_ranges(json_object_get(file, "lost"), &found.lost)) {
+        tell_found(verify, shown, &found);
+    } else {
+        verify->failed = true;
+    }
+    adl_rot_free(&found);
+}
+
+/* One question. *at: where to go on; -1: that was all. 0 or -errno; what was refused is told. */
+static int ask_mount(struct verify *verify, const struct adl_target *target, struct adl_ask *ask,
+                     json_t *paths, json_int_t *at)
+{
+    json_t *answer;
+    int r = adl_ask_send(ask, json_pack("{s:s, s:O, s:I}", "do", "verify", "paths", paths, "after",
+                                        *at));
+    if (r == 0) /* as long as its disk takes for the largest file */
+        r = adl_ask_next(ask, -1, &answer);
+    if (r < 0)
+        return r;
+    const json_t *files = json_object_get(answer, "files");
+    const json_t *next = json_object_get(answer, "next");
+    const char *refused = adl_ask_refused(answer);
+    if (refused) {
+        fprintf(stderr, "adlfs verify: %s: %s\n", target->mountpoint, refused);
+        verify->failed = true;
+    }
+    for (size_t i = 0; i < json_array_size(files); i++)
+        take_file(verify, target, json_array_get(files, i));
+    *at = json_is_integer(next) ? json_integer_value(next) : -1;
+    json_decref(answer);
+    return 0;
+}
+
+static int check_mounted(void *ctx, const struct adl_target *target, struct adl_ask *ask,
+                         json_t *paths)
+{
+    struct verify *verify = ctx;
+    int r = 0;
+    for (json_int_t at = 0; at >= 0 && r == 0 && !stop;)
+        r = ask_mount(verify, target, ask, paths, &at);
+    if (r < 0 && !stop)
+        adl_ask_complain("verify", target, r);
+    return r < 0 ? ADL_EXIT_FAILED : ADL_EXIT_DONE;
+}
+
+/* --- all of it */
 
 static void summarize(const struct verify *verify)
 {
@@ -167,12 +255,16 @@ static int open_store(struct verify *verify)
     return r;
 }
 
-static int verify_store(struct verify *verify)
+static int verify_all(struct verify *verify)
 {
     int r = 0;
-    if (verify->options->n_operands > 0)
+    if (verify->n_paths > 0)
+        r = adl_ask_each("verify", verify->paths, verify->n_paths, check_mounted, verify);
+    verify->failed |= r > 0;
+    verify->named = "url";
+    if (verify->options->n_operands > verify->n_paths)
         check_asked(verify);
-    else
+    else if (verify->n_paths == 0)
         r = check_all(verify);
     if (r < 0) {
         fprintf(stderr, "adlfs verify: %s\n", strerror(-r));
@@ -189,46 +281,66 @@ static int verify_store(struct verify *verify)
     return verify->rotten || verify->failed || stop ? ADL_EXIT_FAILED : ADL_EXIT_DONE;
 }
 
-static int check_operands(const struct adl_options *options)
+/* Finds the operands that are paths. */
+static int sort_operands(const struct adl_options *options, struct verify *verify)
 {
-    for (size_t i = 0; i < options->n_operands; i++)
-        if (!adl_url_valid(options->operands[i])) {
+    verify->paths = calloc(options->n_operands + 1, sizeof(*verify->paths));
+    if (!verify->paths)
+        return -ENOMEM;
+    for (size_t i = 0; i < options->n_operands; i++) {
+        struct adl_target target;
+        if (adl_url_valid(options->operands[i]))
+            continue;
+        int r = adl_target_find(options->operands[i], &target);
+        if (r < 0) {
             cleanup_free char *shown = adl_url_redact(options->operands[i]);
-            fprintf(stderr, "adlfs verify: not an http or https URL: %s\n", shown ? shown : "");
+            fprintf(stderr, "adlfs verify: %s: no http or https URL, and %s\n", shown ? shown : "",
+                    r == -ENODEV ? "not in a mount of adlfs" : "no such path in a mount of adlfs");
             return -EINVAL;
         }
+        adl_target_free(&target);
+        verify->paths[verify->n_paths++] = options->operands[i];
+    }
     return 0;
 }
 
 static int run(const struct adl_options *options)
 {
-    if (check_operands(options) < 0)
+    struct verify verify = {.options = options, .named = "path", .logger.file = -1};
+    if (sort_operands(options, &verify) < 0) {
+        free(verify.paths);
         return ADL_EXIT_USAGE;
-    struct verify verify = {.options = options, .logger.file = -1};
+    }
+    bool mounts_only = options->n_operands > 0 && options->n_operands == verify.n_paths;
     const struct sigaction end = {.sa_handler = on_signal};
     sigaction(SIGINT, &end, NULL);
     sigaction(SIGTERM, &end, NULL);
     int status = ADL_EXIT_FAILED;
     verify.array = json_array();
     if (verify.array && adl_logger_open(&verify.logger, ADL_WARNING, NULL) == 0 &&
-        open_store(&verify) == 0)
-        status = verify_store(&verify);
+        (mounts_only || open_store(&verify) == 0))
+        status = verify_all(&verify);
     adl_store_free(verify.store);
     adl_logger_close(&verify.logger);
     json_decref(verify.array);
+    free(verify.paths);
     return status;
 }
 
 const struct adl_command adl_verify_command = {
     .name = "verify",
-    .synopsis = "[OPTION]... [URL]...",
+    .synopsis = "[OPTION]... [URL|PATH]...",
     .summary = "compare what is cached with its checksums",
     .about = "Reads all that is cached, or what is cached of each URL (the first of its line\n"
              "in the list), and compares it with the checksums that were recorded when it\n"
              "came. Blocks that have changed since are told and dropped: the next read\n"
-             "fetches them again.",
+             "fetches them again. A PATH is a file or directory in a mount, whose daemon\n"
+             "compares what is cached of it, open or not.",
     .notes = "The exit status is 0 when all is as it came, 1 when something was damaged or\n"
-             "could not be checked. What a mount has open is left out.",
+             "could not be checked. Without a PATH, what a mount has open is left out.\n"
+             "\n"
+             "  adlfs verify\n"
+             "  adlfs verify /mnt/remote/films",
     .user = ADL_FOR_VERIFY,
     .min_operands = 0,
     .max_operands = SIZE_MAX,

@@ -1,12 +1,16 @@
 """adlfs verify finds flipped bits in what is cached, says where, drops those blocks, and the next read
 fetches them."""
 
+import contextlib
 import json
+import os
 import re
+import subprocess
 
 import pytest
 
-from harness import fetched, run, same_content
+from control import Control
+from harness import fetched, run, same_content, wait_until
 from origin import content
 from sidecar import Sidecar, forge_boot
 
@@ -115,6 +119,55 @@ def test_what_a_mount_has_open_is_left_alone(adlfs, mount, scratch, cached):
         assert verify(adlfs, scratch).returncode == 0  # what is left out in passing is no failure
         assert verify(adlfs, scratch, busy).returncode == 1
     assert same_content(m / "rot-b", "rot-b", SIZE)
+
+
+@contextlib.contextmanager
+def rotten(m, path, place):
+    """Opens a file of 8 MiB, has its first 512 KiB fetched past the kernel, and flips a bit there: what
+    is open is trusted."""
+    with open(m / path, "rb", buffering=0) as file:
+        run(m.binary, "warm", "--range=0-512K", m / path)
+        data = next(one for one in m.cache.glob("*.data") if one.stat().st_size == 8 << 20)
+        with open(data, "r+b", buffering=0) as disk:
+            byte = os.pread(disk.fileno(), 1, place)[0]
+            os.pwrite(disk.fileno(), bytes([byte ^ 1]), place)
+            os.fsync(disk.fileno())
+        yield file
+
+
+def test_a_mount_verifies_what_it_has_open(mount, origin):
+    """Wrong bytes that the kernel has read by then are gone from its memory, too."""
+    m = mount([origin.file("live", "8M", name="live.bin"), " out=d/live.bin",
+               origin.file("fine", SIZE, name="fine.bin"), " out=d/fine.bin"])
+    path, good = m / "d" / "live.bin", content("live", 0, 512 * KIB)
+    assert same_content(m / "d" / "fine.bin", "fine", SIZE)
+    with rotten(m, "d/live.bin", 200 * KIB) as file:
+        assert os.pread(file.fileno(), 512 * KIB, 0) != good  # nobody notices
+        said = run(m.binary, "verify", m / "d", check=False)
+        lines = said.stdout.decode().splitlines()
+        assert said.returncode == 1 and lines[0] == (
+            f"{path}: bytes {192 * KIB}-{256 * KIB - 1} were damaged, and are dropped")
+        assert lines[1].startswith("2 files, ") and "1 damaged range is dropped" in lines[1]
+        assert os.pread(file.fileno(), 512 * KIB, 0) == good
+    again = run(m.binary, "verify", "--json", path)
+    assert [(one["path"], one["dropped"], one["error"]) for one in json.loads(again.stdout)] == [
+        (str(path), [], None)]
+
+
+def test_no_order_waits_for_an_order_that_waits_for_a_read(mount, origin, start):
+    """The kernel locks a page while it is read, and who has it forget that page waits for the read:
+    a resume must not have to wait behind that."""
+    m = mount([origin.file("hold", "8M")])
+    dropped = [[64 * KIB, 128 * KIB]]
+    with rotten(m, "data.bin", 100 * KIB), Control(m) as control, Control(m) as other:
+        run(m.binary, "pause", m.path)
+        assert control.ask(do="verify", paths=["data.bin"])["files"][0]["dropped"] == dropped
+        reader = start("head", "-c", str(512 * KIB), m / "data.bin", stdout=subprocess.PIPE)
+        wait_until(lambda: other.file("data.bin")["waiting"])
+        control.send(do="verify", paths=["data.bin"])
+        assert other.ask(do="resume")["ok"]
+        assert control.next()["files"][0]["error"] is None
+        assert reader.communicate(timeout=30)[0] == content("hold", 0, 512 * KIB)
 
 
 def test_wrong_usage_and_secrets(adlfs, scratch, cached):
