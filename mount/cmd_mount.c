@@ -171,6 +171,12 @@ static void on_ending(void *ctx)
     tell_manager(job, "STOPPING=1\n", "Unmounting");
 }
 
+static bool is_waiting(void *ctx)
+{
+    const struct job *job = ctx;
+    return adl_control_forgets(job->control);
+}
+
 static void on_ended(void *ctx)
 {
     struct job *job = ctx;
@@ -245,6 +251,7 @@ static int mount_and_serve(struct job *job)
     const struct adl_log *log = &job->logger.log;
     static const struct adl_fs_events events = {.ready = on_ready,
                                                 .ending = on_ending,
+                                                .waiting = is_waiting,
                                                 .ended = on_ended};
     r = start_reloader(job);
     if (r == 0)

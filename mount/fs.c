@@ -2,6 +2,7 @@
 
 #include "fs.h"
 
+#include "drain.h"
 #include "foresight.h"
 #include "mountpoint.h"
 #include "passthrough.h"
@@ -676,6 +677,7 @@ static int serve(struct adl_fs *fs)
     fs->events->ending(fs->ctx);
     adl_engine_stop(
         fs->engine); /* whoever waits is answered while there is a device to answer to */
+    adl_drain(fuse_session_fd(fs->session), fs->events->waiting, fs->ctx);
     fuse_session_unmount(fs->session);
     if (greeted)
         pthread_join(greeter, NULL);

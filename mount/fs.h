@@ -30,6 +30,8 @@ struct adl_fs_events {
     void (*ready)(void *ctx, struct adl_fs *fs);
     /* It is not any more. The engine stops when this returns ... */
     void (*ending)(void *ctx);
+    /* Whether somebody still waits in the kernel: what it asks is refused meanwhile ... */
+    bool (*waiting)(void *ctx);
     /* ... and nothing may use the adl_fs when this returns. */
     void (*ended)(void *ctx);
 };

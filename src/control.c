@@ -525,6 +525,11 @@ const char *adl_control_path(const struct adl_control *control)
     return control->path;
 }
 
+bool adl_control_forgets(struct adl_control *control)
+{
+    return control && adl_forgetter_ends(control->forgetter);
+}
+
 void adl_control_remember(struct adl_control *control)
 {
     if (control)

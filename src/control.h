@@ -49,6 +49,9 @@ void adl_control_replace(struct adl_control *control, const struct adl_tree *tre
 /* The socket's path. Any thread. */
 const char *adl_control_path(const struct adl_control *control);
 
+/* Whether `forget` is being called; it is not called again. NULL is nothing. */
+bool adl_control_forgets(struct adl_control *control);
+
 /* `forget` is not called any more when this returns. The engine has stopped, so that no read waits.
  * NULL is nothing. */
 void adl_control_remember(struct adl_control *control);

@@ -13,15 +13,26 @@ struct adl_forgetter {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool started, stop;         /* under lock */
+    bool forgetting;            /* under lock */
     struct adl_errands errands; /* under lock */
 };
 
-static bool stopping(struct adl_forgetter *forgetter)
+/* False: it is ending. */
+static bool may_forget(struct adl_forgetter *forgetter)
 {
     pthread_mutex_lock(&forgetter->lock);
-    bool stop = forgetter->stop;
+    bool may = forgetter->forgetting = !forgetter->stop;
     pthread_mutex_unlock(&forgetter->lock);
-    return stop;
+    return may;
+}
+
+static void forget_all(struct adl_forgetter *forgetter, const struct adl_errand *errand)
+{
+    for (size_t i = 0; i < errand->n_stale && may_forget(forgetter); i++)
+        forgetter->forget(forgetter->ctx, &errand->stale[i]);
+    pthread_mutex_lock(&forgetter->lock);
+    forgetter->forgetting = false;
+    pthread_mutex_unlock(&forgetter->lock);
 }
 
 /* NULL: it is over, and nothing is left. */
@@ -42,8 +53,7 @@ static void *serve(void *ctx)
     struct adl_forgetter *forgetter = ctx;
     struct adl_errand *errand;
     while ((errand = next(forgetter))) {
-        for (size_t i = 0; i < errand->n_stale && !stopping(forgetter); i++)
-            forgetter->forget(forgetter->ctx, &errand->stale[i]);
+        forget_all(forgetter, errand);
         forgetter->back(errand);
     }
     return NULL;
@@ -86,6 +96,16 @@ void adl_forgetter_take(struct adl_forgetter *forgetter, struct adl_errand *erra
     pthread_mutex_unlock(&forgetter->lock);
     if (!taken)
         forgetter->back(errand);
+}
+
+bool adl_forgetter_ends(struct adl_forgetter *forgetter)
+{
+    pthread_mutex_lock(&forgetter->lock);
+    forgetter->stop = true;
+    bool forgetting = forgetter->forgetting;
+    pthread_cond_signal(&forgetter->changed);
+    pthread_mutex_unlock(&forgetter->lock);
+    return forgetting;
 }
 
 void adl_forgetter_stop(struct adl_forgetter *forgetter)

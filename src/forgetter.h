@@ -24,6 +24,9 @@ int adl_forgetter_new(adl_forget_fn *forget, void *ctx, adl_forgotten_fn *back,
 /* Takes an errand, and does not wait. Any thread. */
 void adl_forgetter_take(struct adl_forgetter *forgetter, struct adl_errand *errand);
 
+/* Has nothing forgotten any more. Whether something is under way still. Any thread. */
+bool adl_forgetter_ends(struct adl_forgetter *forgetter);
+
 /* Waits for what is under way, and has nothing forgotten any more. No read may wait for ever
  * meanwhile. May be called again. NULL is nothing. */
 void adl_forgetter_stop(struct adl_forgetter *forgetter);

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 
 import pytest
@@ -154,22 +155,30 @@ def test_a_mount_verifies_what_it_has_open(mount, origin):
         (str(path), [], None)]
 
 
-def test_no_order_waits_for_an_order_that_waits_for_a_read(mount, origin, start):
+@pytest.mark.parametrize("then", ["resume", "end"])
+def test_who_waits_for_the_kernel_to_forget_holds_up_nobody(mount, origin, start, then):
     """The kernel locks a page while it is read, and who has it forget that page waits for the read:
-    a resume must not have to wait behind that."""
+    neither a resume nor the daemon's end may have to wait behind that."""
     m = mount([origin.file("hold", "8M")])
     first, end = 448 * KIB, 512 * KIB  # the last block that is here
     with rotten(m, "data.bin", first), Control(m) as control, Control(m) as other:
         run(m.binary, "pause", m.path)
         # one request of the kernel's, for what is here and what is not
         reader = start("dd", f"if={m / 'data.bin'}", "bs=128K", "count=1", f"skip={first}",
-                       "iflag=skip_bytes", "status=none", stdout=subprocess.PIPE)
+                       "iflag=skip_bytes", "status=none", stdout=subprocess.PIPE,
+                       stderr=subprocess.DEVNULL)
         wait_until(lambda: other.file("data.bin")["waiting"])
         control.send(do="verify", paths=["data.bin"])
         wait_until(lambda: other.file("data.bin")["cached"] == first)
-        assert other.ask(do="resume")["ok"]
-        assert control.next()["files"][0]["dropped"] == [[first, end]]
-        assert reader.communicate(timeout=30)[0] == content("hold", first, 128 * KIB)
+        if then == "resume":
+            assert other.ask(do="resume")["ok"]
+            assert control.next()["files"][0]["dropped"] == [[first, end]]
+            assert reader.communicate(timeout=30)[0] == content("hold", first, 128 * KIB)
+        else:
+            os.kill(m.pid, signal.SIGTERM)
+            assert reader.communicate(timeout=30)[0] == b"" and reader.returncode == 1
+    if then == "end":
+        m.wait_end()
 
 
 def test_wrong_usage_and_secrets(adlfs, scratch, cached):

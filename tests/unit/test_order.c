@@ -85,6 +85,8 @@ static void what_makes_no_sense_is_refused(void **state)
         "{\"adlfs\":1,\"do\":\"job\"}",
         "{\"adlfs\":1,\"do\":\"job\",\"job\":0}",
         "{\"adlfs\":1,\"do\":\"set\"}",
+        "{\"adlfs\":1,\"do\":\"evict\",\"limit\":0}",
+        "{\"adlfs\":1,\"do\":\"verify\",\"every\":1000}",
         "{\"adlfs\":1,\"do\":\"set\",\"limit-rate\":-1}",
         "{\"adlfs\":1,\"do\":\"hello\",\"x\":[[[[[[[[1]]]]]]]]}",
     };
