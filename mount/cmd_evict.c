@@ -74,7 +74,7 @@ static int evict_in(void *ctx, const struct adl_target *target, struct adl_ask *
     if (!confirm(evict, target, paths))
         return ADL_EXIT_FAILED;
     for (json_int_t at = 0; at >= 0;) {
-        json_t *answer;
+        json_t *answer = NULL;
         int r = adl_ask_send(ask, json_pack("{s:s, s:O, s:I}", "do", "evict", "paths", paths,
                                             "after", at));
         if (r == 0) /* a file is removed in no time, but a disk may take its own */

@@ -190,7 +190,7 @@ static void take_file(struct verify *verify, const struct adl_target *target, co
 static int ask_mount(struct verify *verify, const struct adl_target *target, struct adl_ask *ask,
                      json_t *paths, json_int_t *at)
 {
-    json_t *answer;
+    json_t *answer = NULL;
     int r = adl_ask_send(ask, json_pack("{s:s, s:O, s:I}", "do", "verify", "paths", paths, "after",
                                         *at));
     if (r == 0) /* as long as its disk takes for the largest file */
