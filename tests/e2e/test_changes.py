@@ -170,7 +170,7 @@ def test_a_change_between_mounts_is_seen(mount, origin, scratch, options):
 
 def test_what_is_cached_is_served_while_the_origin_is_away(mount, scratch):
     with Origin() as origin:
-        lines = [origin.file("kept", MIB), "  out=kept", origin.file("partly", "32M"),
+        lines = [origin.file("kept", MIB), "  out=kept", origin.file("partly", "512M"),
                  "  out=partly", origin.file("never", MIB), "  out=never"]
         m = mount(lines, "--revalidate=always", "--retry-for=1", cache=scratch / "cache")
         assert same_content(m / "kept", "kept", MIB)
@@ -182,7 +182,7 @@ def test_what_is_cached_is_served_while_the_origin_is_away(mount, scratch):
         m = mount(lines, "--revalidate=always", "--retry-for=1", cache=scratch / "cache")
         assert same_content(m / "kept", "kept", MIB)
         assert read_at(m / "partly", 0, MIB) == content("partly", 0, MIB)
-        for name, offset in ("partly", 28 * MIB), ("never", 0):
+        for name, offset in ("partly", 500 * MIB), ("never", 0):
             assert errno_of(read_at, m / name, offset, 10) in (errno.EIO, errno.ETIMEDOUT)
         wait_until(lambda: "unchecked" in m.log())
 
