@@ -396,10 +396,18 @@ class Nginx:
             "-subj", "/CN=adlfs test authority")
         run("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
             "-keyout", at / "server.key", "-out", at / "server.csr", "-subj", "/CN=127.0.0.1")
-        for name, days in ("server", "2"), ("expired", "-1"):
-            run("openssl", "x509", "-req", "-in", at / "server.csr", "-CA", self.ca, "-CAkey",
-                at / "ca.key", "-CAcreateserial", "-out", at / f"{name}.pem", "-days", days,
-                "-extfile", at / "ext")
+        run("openssl", "x509", "-req", "-in", at / "server.csr", "-CA", self.ca, "-CAkey",
+            at / "ca.key", "-CAcreateserial", "-out", at / "server.pem", "-days", "2",
+            "-extfile", at / "ext")
+        # Of the past only an authority's book-keeping can make one, with every OpenSSL.
+        (at / "index").touch()
+        (at / "ca.conf").write_text(
+            f"[ca]\ndefault_ca=it\n[it]\ndatabase={at}/index\nserial={at}/serial\n"
+            f"new_certs_dir={at}\ndefault_md=sha256\npolicy=any\n[any]\ncommonName=supplied\n")
+        run("openssl", "ca", "-batch", "-notext", "-config", at / "ca.conf", "-rand_serial",
+            "-in", at / "server.csr", "-cert", self.ca, "-keyfile", at / "ca.key",
+            "-out", at / "expired.pem", "-extfile", at / "ext",
+            "-startdate", "20200101000000Z", "-enddate", "20200102000000Z")
         run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
             "-nodes", "-keyout", at / "itself.key", "-out", at / "itself.pem", "-days", "2",
             "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1")
