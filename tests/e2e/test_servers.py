@@ -91,8 +91,8 @@ def test_a_server_that_knows_http2_alone_is_an_error_or_right(mount, nginx, serv
     assert xattr(file, "error") if error else same_content(file, "limits", SIZE)
 
 
-def test_a_handshake_that_is_never_answered_times_out(mount):
+def test_a_handshake_that_is_never_answered_times_out(mount, nginx):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"https://127.0.0.1:{silent.getsockname()[1]}/data.bin"
-        file = mount(url, "--connect-timeout=1", "--retry-for=2") / "data.bin"
+        file = mount(url, f"--cacert={nginx.ca}", "--connect-timeout=1", "--retry-for=2") / "data.bin"
         assert errno_of(read_at, file, 0, 10) == errno.ETIMEDOUT
