@@ -180,7 +180,9 @@ class Place:
         """No byte of what was intact at the last life's beginning was asked for in it."""
         for path, stats in self.origin.everything().items():
             sidecar, blocks = self.recorded.get(path.rsplit("/", 1)[1], (None, ()))
-            file = next(one for one in self.files if one.url.endswith(path))
+            file = next((one for one in self.files if one.url.endswith(path)), None)
+            if not file:
+                continue  # of a round before: its daemon was killed, what it had asked came late
             for entry in stats["log"]:
                 if not blocks or not file.split or entry["range"] in (SIZE_PROBE, None):
                     continue
