@@ -109,7 +109,7 @@ static int list(struct cache *cache)
     char disk[ADL_TEXT_ROOM];
     adl_screen_init(&screen, stdout);
     if (cache->inventory.count)
-        printf("%9s  %6s  %9s  %8s  %s\n", "size", "cached", "on disk", "used", "URL");
+        printf("%9s  %6s  %9s  %8s  %s\n", "SIZE", "CACHED", "ON DISK", "USED", "URL");
     for (size_t i = 0; i < cache->inventory.count; i++)
         print_item(&cache->inventory.items[i], &screen, time(NULL));
     printf("%zu file%s, %s in %s\n", cache->inventory.count, cache->inventory.count == 1 ? "" : "s",

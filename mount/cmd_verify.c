@@ -8,6 +8,7 @@
 #include "json_name.h"
 #include "logger.h"
 #include "rot.h"
+#include "text.h"
 #include "url.h"
 
 #include <errno.h>
@@ -227,8 +228,9 @@ static int check_mounted(void *ctx, const struct adl_target *target, struct adl_
 
 static void summarize(const struct verify *verify)
 {
-    printf("%zu %s, %" PRId64 " bytes compared: ", verify->entries,
-           verify->entries == 1 ? "file" : "files", verify->bytes);
+    char size[ADL_TEXT_ROOM];
+    printf("%zu %s, %s compared: ", verify->entries, verify->entries == 1 ? "file" : "files",
+           adl_text_size(verify->bytes, size));
     if (verify->ranges > 0)
         printf("%zu damaged %s dropped; the next read fetches what is missing\n", verify->ranges,
                verify->ranges == 1 ? "range is" : "ranges are");

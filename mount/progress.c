@@ -94,12 +94,13 @@ static void draw_line(const struct adl_progress_line *line, size_t number,
     char from[ADL_TEXT_ROOM], to[ADL_TEXT_ROOM], rate[ADL_TEXT_ROOM], percent[ADL_TEXT_ROOM];
     char range[64], name[NAME_MAX_BYTES];
     int64_t total = line->end < 0 ? -1 : line->end - line->first, done = line->at - line->first;
-    unsigned columns = screen->columns - 1, used = 4 + 1 + 13 + 7 + 13;
+    unsigned columns = screen->columns - 1, used = 4 + 1 + 13 + 6 + 13;
     snprintf(range, sizeof(range), "%s-%s", adl_text_short(line->first, from),
              line->end < 0 ? "" : adl_text_short(line->end, to));
     fprintf(out, "%4zu ", number);
     if (line->name && columns >= used + 16) {
-        unsigned room = columns - used >= 48 ? 24 : 14;
+        unsigned room = (columns - used) / 2;
+        room = room < 14 ? 14 : room > 24 ? 24 : room;
         size_t width = adl_text_show(line->name, room, name, sizeof(name));
         fprintf(out, "%s%*s  ", name, (int)(room - width), "");
         used += room + 2;
