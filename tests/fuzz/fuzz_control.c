@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_order(const struct adl_order *order)
 {
-    must(order->kind <= ADL_ORDER_SET);
+    must(order->kind <= ADL_ORDER_VERIFY);
     must(order->n_paths <= ADL_ORDER_PATHS_MAX);
     must(order->first >= 0 && (order->end == -1 || order->end > order->first));
     must(order->jobs <= 256 && order->cells <= ADL_ORDER_CELLS_MAX);
