@@ -1,6 +1,7 @@
 #include "mountpoint.h"
 
 #include "cleanup.h"
+#include "mounts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -47,22 +48,6 @@ int adl_mountpoint_resolve(const char *path, char **out)
     return asprintf(out, "%s/%s", strcmp(parent, "/") == 0 ? "" : parent, name) < 0 ? -ENOMEM : 0;
 }
 
-/* Undoes mountinfo's \ooo in place. */
-static void unescape(char *text)
-{
-    char *to = text;
-    for (const char *at = text; *at; to++) {
-        if (at[0] == '\\' && at[1] >= '0' && at[1] <= '3' && at[2] >= '0' && at[2] <= '7' &&
-            at[3] >= '0' && at[3] <= '7') {
-            *to = (char)((at[1] - '0') * 64 + (at[2] - '0') * 8 + (at[3] - '0'));
-            at += 4;
-        } else {
-            *to = *at++;
-        }
-    }
-    *to = '\0';
-}
-
 /* Takes "id parent dev root POINT options [tags...] - TYPE source super" apart, in place. */
 static bool split_line(char *line, char **point, char **type)
 {
@@ -75,7 +60,7 @@ static bool split_line(char *line, char **point, char **type)
         return false;
     rest = dash + 3;
     *type = strsep(&rest, " \n");
-    unescape(*point);
+    adl_mounts_unescape(*point);
     return true;
 }
 

@@ -20,8 +20,7 @@ FILE *adl_mounts_open(void)
     return fopen("/proc/self/mountinfo", "re");
 }
 
-/* Undoes mountinfo's \ooo in place. */
-static char *unescape(char *text)
+char *adl_mounts_unescape(char *text)
 {
     char *to = text;
     for (const char *at = text; *at; to++) {
@@ -68,8 +67,8 @@ static bool read_line(char *line, struct adl_mount *out)
     strsep(&rest, " ");
     out->owner = owner_of(rest);
     out->device = makedev((unsigned)number[0], (unsigned)number[1]);
-    unescape(out->root);
-    unescape(out->point);
+    adl_mounts_unescape(out->root);
+    adl_mounts_unescape(out->point);
     return true;
 }
 

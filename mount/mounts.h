@@ -26,4 +26,7 @@ int adl_mounts_over(FILE *mountinfo, const char *path, struct adl_mount *out);
 /* The process' own table: NULL, errno. */
 FILE *adl_mounts_open(void);
 
+/* Undoes mountinfo's \ooo in place; returns `text`. */
+char *adl_mounts_unescape(char *text);
+
 #endif
