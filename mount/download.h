@@ -32,7 +32,7 @@ enum adl_download_state {
     ADL_DOWNLOAD_FAILED,
 };
 
-/* How many reads are under way. They must stay near the reader's place (see fetch.c: NEAR). */
+/* How many reads are under way. They must stay near the reader's place (ADL_VIEW_NEAR). */
 #define ADL_DOWNLOAD_READS 2
 
 struct adl_download;

@@ -86,12 +86,6 @@ void adl_engine_wake_at(struct adl_engine *engine, int64_t when)
         engine->wake_at = when;
 }
 
-void adl_engine_flush_soon(struct adl_engine *engine)
-{
-    if (engine->flush_at == INT64_MAX)
-        engine->flush_at = engine->now + ADL_FLUSH_MS;
-}
-
 static bool cancel_in(struct adl_calls *calls, uint64_t ticket)
 {
     struct adl_call *call;
@@ -143,7 +137,7 @@ static void set_window(struct adl_call *call)
         *window = (struct adl_window){0};
     if (call->ahead.end > call->ahead.first) {
         /* Two threads may post their windows in another order than they got them. */
-        bool joins = window->first < window->end && call->ahead.first <= window->end &&
+        bool joins = !adl_window_empty(window) && call->ahead.first <= window->end &&
                      window->first <= call->ahead.end;
         if (!joins || call->ahead.first < window->first)
             window->first = call->ahead.first;
@@ -192,7 +186,7 @@ static void take(struct adl_engine *engine, struct adl_call *call)
     case ADL_CALL_VERIFIED:
         adl_copy_verified(call->handle->edition->copy, (uint64_t)call->offset, call->right);
         adl_edition_complete(call->handle->edition);
-        adl_engine_flush_soon(engine);
+        adl_flush_soon(engine);
         if (!call->right)
             adl_log(engine->log, ADL_WARNING,
                     "block %lld of a cached file is damaged: fetching it again",

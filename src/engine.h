@@ -12,8 +12,11 @@
  *   reload.c    other entries
  *   whole.c     what is done with a file that is all here
  *   fetch.c     which transfer comes next
+ *   view.c      a file's state as the planner wants it (view.h)
  *   early.c     the first block of a far origin in two parts
- *   retry.c     the rate, failures, giving up
+ *   retry.c     failures, giving up
+ *   rest.c      a file for which nothing is to be done any more
+ *   flush.c     when what came is recorded
  *   transfer.c  one GET from start to end
  *   verify.c    what is cached is compared with its checksums */
 #ifndef ADL_ENGINE_H
@@ -35,9 +38,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/queue.h>
-
-/* What finished is recorded after so many ms, with FLUSH_BYTES all that a kill can lose. */
-#define ADL_FLUSH_MS 1000
 
 struct adl_arena;
 struct adl_file;
@@ -312,8 +312,6 @@ uint64_t adl_engine_random(struct adl_engine *engine);
 void adl_engine_busy(struct adl_file *file);
 /* The loop is to look again at `when`, ms. */
 void adl_engine_wake_at(struct adl_engine *engine, int64_t when);
-/* Sidecars are dirty: they are written within a second. */
-void adl_engine_flush_soon(struct adl_engine *engine);
 /* Ends a handle. */
 void adl_engine_release(struct adl_handle *handle);
 
@@ -322,6 +320,8 @@ const char *adl_file_mode(const struct adl_file *file); /* as adl_report tells i
 /* The same; `cached`: adl_edition_cached(). */
 const char *adl_file_state(const struct adl_file *file, int64_t cached);
 struct adl_file *adl_file_at(struct adl_engine *engine, uint32_t entry); /* NULL without memory */
+/* Whether it comes as one stream, and not in ranges. */
+bool adl_file_streams(const struct adl_file *file);
 void adl_file_free(struct adl_file *file);
 void adl_file_call(struct adl_file *file, struct adl_call *call);
 const char *adl_file_url(const struct adl_file *file); /* of the mirror to ask next */
@@ -415,12 +415,23 @@ void adl_evict_call(struct adl_engine *engine, struct adl_call *call);
 
 /* --- fetch.c: the loop's */
 void adl_fetch_round(struct adl_engine *engine);
-/* Closes copies that are kept open though nobody reads them. */
-void adl_fetch_unrest(struct adl_engine *engine);
 /* Of the mirror to ask next; NULL only without memory. */
 struct adl_origin *adl_fetch_origin(struct adl_file *file);
-/* Writes dirty sidecars. */
-void adl_fetch_flush(struct adl_engine *engine);
+
+/* --- rest.c: the loop's */
+/* Takes files that have nothing to do any more off the list of those that do. */
+void adl_rest_round(struct adl_engine *engine);
+/* Closes copies that are kept open though nobody reads them. */
+void adl_rest_end(struct adl_engine *engine);
+
+/* --- flush.c: the loop's */
+/* Something is to be recorded: within a second. */
+void adl_flush_soon(struct adl_engine *engine);
+/* So many bytes were written to data files. */
+void adl_flush_wrote(struct adl_engine *engine, int64_t bytes);
+/* Records what is due; adl_flush_now(): all of it. */
+void adl_flush_round(struct adl_engine *engine);
+void adl_flush_now(struct adl_engine *engine);
 
 /* --- throttle.c: the loop's */
 /* Whether bytes that came for the transfer are to wait, because of the limit. */

@@ -80,6 +80,11 @@ struct adl_file *adl_file_at(struct adl_engine *engine, uint32_t entry)
     return file;
 }
 
+bool adl_file_streams(const struct adl_file *file)
+{
+    return file->mode == ADL_MODE_SINGLE || file->size < 0;
+}
+
 void adl_file_free(struct adl_file *file)
 {
     if (!file)
@@ -194,7 +199,7 @@ void adl_file_confirm(struct adl_file *file)
     if (sidecar && file->edition->copy->size >= 0) {
         sidecar->head.checked_at = wall(file);
         adl_sidecar_touch(sidecar);
-        adl_engine_flush_soon(file->engine);
+        adl_flush_soon(file->engine);
     }
 }
 

@@ -236,7 +236,7 @@ static json_t *wanted(const struct adl_file *file)
     LIST_FOREACH (handle, &file->handles, link)
         for (unsigned i = 0; i < ADL_STREAMS; i++) {
             const struct adl_window *window = &handle->windows[i];
-            if (handle->edition == file->edition && window->end > window->first)
+            if (handle->edition == file->edition && !adl_window_empty(window))
                 json_array_append_new(list, json_pack("[o,o,s]", number(window->first),
                                                       number(window->end),
                                                       handle->warm ? "warm" : "ahead"));

@@ -10,10 +10,6 @@
 /* The body of an answer that nobody wants is read to its end up to here, to keep the connection. */
 #define DRAIN_MAX (64 << 10)
 
-/* What finished is recorded after this much, or a second: all that a kill can lose. A page of the
- * sidecar, 4 KiB, stands for 31 MiB of data, so this costs nothing. */
-#define FLUSH_BYTES (4 << 20)
-
 /* This many answers in a row that make no sense for a range, and the file is streamed. */
 #define ODD_MAX 3
 
@@ -284,15 +280,6 @@ static bool same_as_before(struct adl_transfer *transfer, const unsigned char *b
     return true;
 }
 
-static void note_written(struct adl_engine *engine, int64_t bytes)
-{
-    engine->unrecorded += bytes;
-    adl_evict_wrote(engine, bytes);
-    adl_engine_flush_soon(engine);
-    if (engine->unrecorded >= FLUSH_BYTES)
-        engine->flush_at = engine->now;
-}
-
 /* The next byte that the network brings. */
 static int64_t arriving(const struct adl_transfer *transfer)
 {
@@ -333,7 +320,7 @@ bool adl_transfer_store(struct adl_transfer *transfer)
     int64_t first = transfer->at;
     transfer->at += (int64_t)length;
     transfer->body.used = 0;
-    note_written(file->engine, (int64_t)length);
+    adl_flush_wrote(file->engine, (int64_t)length);
     adl_edition_arrived(edition, first, transfer->at);
     if (!complete && edition->copy->size >= 0 && adl_copy_complete(edition->copy))
         adl_edition_complete(edition);
@@ -380,7 +367,7 @@ static bool keep(struct adl_transfer *transfer, const char *bytes, size_t length
         if (adl_body_full(&transfer->body, transfer->at) && !adl_transfer_store(transfer))
             return false;
     }
-    adl_engine_flush_soon(transfer->file->engine);
+    adl_flush_soon(transfer->file->engine);
     return true;
 }
 

@@ -329,8 +329,7 @@ static bool is_quiet(const struct adl_file *file)
             return false;
     LIST_FOREACH (handle, &file->handles, link)
         for (unsigned i = 0; i < ADL_STREAMS && !handle->warm; i++)
-            if (handle->edition == file->edition &&
-                handle->windows[i].end > handle->windows[i].first)
+            if (handle->edition == file->edition && !adl_window_empty(&handle->windows[i]))
                 return false;
     return true;
 }
@@ -443,7 +442,7 @@ bool adl_warm_may_start(const struct adl_file *file)
 {
     const struct adl_handle *handle;
     LIST_FOREACH (handle, &file->handles, link)
-        if (handle->warm && handle->windows[0].end > handle->windows[0].first &&
+        if (handle->warm && !adl_window_empty(&handle->windows[0]) &&
             may_have_one_more(handle->warm->warm))
             return true;
     return false;
