@@ -6,6 +6,7 @@
 #include "engine.h"
 
 #include "cleanup.h"
+#include "minmax.h"
 #include "warm.h"
 
 #include <errno.h>
@@ -147,6 +148,43 @@ static void set_window(struct adl_call *call)
     adl_engine_busy(call->handle->file);
 }
 
+/* A call about an entry goes to its file. */
+static void take_for_file(struct adl_engine *engine, struct adl_call *call)
+{
+    if (call->entry >= engine->n_entries || !engine->entries[call->entry]) {
+        adl_call_fail(call, -ESTALE);
+        return;
+    }
+    struct adl_file *file = adl_file_at(engine, call->entry);
+    if (!file)
+        adl_call_fail(call, -ENOMEM);
+    else if (file->gone && call->kind != ADL_CALL_REPORT)
+        adl_call_fail(call, -ESTALE);
+    else
+        adl_file_call(file, call);
+}
+
+/* A caller's thread has compared a block with its checksum. */
+static void take_verified(struct adl_engine *engine, const struct adl_call *call)
+{
+    adl_copy_verified(call->handle->edition->copy, (uint64_t)call->offset, call->right);
+    adl_edition_complete(call->handle->edition);
+    adl_flush_soon(engine);
+    if (!call->right)
+        adl_log(engine->log, ADL_WARNING,
+                "block %lld of a cached file is damaged: fetching it again",
+                (long long)call->offset);
+}
+
+static void take_read(struct adl_call *call)
+{
+    if (call->unreadable)
+        adl_edition_unreadable(call->handle->edition, call->offset, call->offset + call->length,
+                               -EIO);
+    set_window(call);
+    adl_edition_read(call);
+}
+
 /* Takes one call off the queue's hands. */
 static void take(struct adl_engine *engine, struct adl_call *call)
 {
@@ -155,42 +193,21 @@ static void take(struct adl_engine *engine, struct adl_call *call)
         adl_call_fail(call, -EINTR);
         return;
     }
-    struct adl_file *file;
     switch (call->kind) {
     case ADL_CALL_STAT:
     case ADL_CALL_OPEN:
     case ADL_CALL_REPORT:
     case ADL_CALL_VERIFY:
-        if (call->entry >= engine->n_entries || !engine->entries[call->entry]) {
-            adl_call_fail(call, -ESTALE);
-            return;
-        }
-        file = adl_file_at(engine, call->entry);
-        if (!file)
-            adl_call_fail(call, -ENOMEM);
-        else if (file->gone && call->kind != ADL_CALL_REPORT)
-            adl_call_fail(call, -ESTALE);
-        else
-            adl_file_call(file, call);
+        take_for_file(engine, call);
         return;
     case ADL_CALL_READ:
-        if (call->unreadable)
-            adl_edition_unreadable(call->handle->edition, call->offset, call->offset + call->length,
-                                   -EIO);
-        set_window(call);
-        adl_edition_read(call);
+        take_read(call);
         return;
     case ADL_CALL_AHEAD:
         set_window(call);
         break;
     case ADL_CALL_VERIFIED:
-        adl_copy_verified(call->handle->edition->copy, (uint64_t)call->offset, call->right);
-        adl_edition_complete(call->handle->edition);
-        adl_flush_soon(engine);
-        if (!call->right)
-            adl_log(engine->log, ADL_WARNING,
-                    "block %lld of a cached file is damaged: fetching it again",
-                    (long long)call->offset);
+        take_verified(engine, call);
         break;
     case ADL_CALL_RELEASE:
         adl_engine_release(call->handle);
@@ -239,7 +256,7 @@ static void take_all(struct adl_engine *engine)
 
 static int until_due(const struct adl_engine *engine)
 {
-    int64_t due = engine->wake_at < engine->flush_at ? engine->wake_at : engine->flush_at;
+    int64_t due = min64(engine->wake_at, engine->flush_at);
     int64_t left = due - adl_engine_clock();
     if (due == INT64_MAX)
         return -1;

@@ -17,7 +17,7 @@
  *   retry.c     failures, giving up
  *   rest.c      a file for which nothing is to be done any more
  *   flush.c     when what came is recorded
- *   transfer.c  one GET from start to end
+ *   transfer.c  one GET from start to end (transfer_head.c, transfer_body.c)
  *   verify.c    what is cached is compared with its checksums */
 #ifndef ADL_ENGINE_H
 #define ADL_ENGINE_H
@@ -464,12 +464,12 @@ void adl_early_adopt(struct adl_file *file);
 
 /* --- retry.c: the loop's */
 /* What the transfer's end means for its file and its origin. */
-void adl_fetch_failed(struct adl_transfer *transfer, int error, bool transient, const char *reason);
+void adl_retry_failed(struct adl_transfer *transfer, int error, bool transient, const char *reason);
 /* It has another version again: how long it rests before it is asked for. */
-void adl_fetch_changed(struct adl_file *file);
-void adl_fetch_progress(struct adl_file *file, int64_t bytes);
+void adl_retry_changed(struct adl_file *file);
+void adl_retry_progress(struct adl_file *file, int64_t bytes);
 /* Tells those of the calls that have waited long enough for an origin that does not answer. */
-void adl_fetch_give_up(struct adl_file *file, struct adl_calls *calls);
+void adl_retry_give_up(struct adl_file *file, struct adl_calls *calls);
 
 /* --- transfer.c: the loop's */
 int adl_transfer_start(struct adl_file *file, const struct adl_question *question,
@@ -481,8 +481,22 @@ bool adl_transfer_store(struct adl_transfer *transfer);
 void adl_transfer_store_awaited(struct adl_file *file);
 /* A stream that was held back goes on. Not within an event. */
 void adl_transfer_resume(struct adl_transfer *transfer);
+/* It is cancelled when the round is over: may be called within an event. */
 void adl_transfer_doom(struct adl_transfer *transfer);
+/* Ends those. Not within an event. */
 void adl_transfer_reap(struct adl_engine *engine);
+
+/* Whether it asks for the second part of a first block: see early.c. */
+static inline bool adl_transfer_is_second_part(const struct adl_transfer *transfer)
+{
+    return transfer->early && !transfer->probe;
+}
+
+/* transfer_head.c, transfer_body.c: events of struct adl_get_events, whose `ctx` is the transfer.
+ */
+bool adl_transfer_head(void *ctx, const struct adl_answer *answer, const char *url, double seconds);
+bool adl_transfer_body(void *ctx, const void *bytes, size_t length);
+bool adl_transfer_hold(void *ctx);
 
 /* --- verify.c: the loop's */
 void adl_verify_begin(struct adl_file *file, struct adl_call *call);

@@ -320,8 +320,8 @@ static void pump_demand(struct adl_file *file)
         return;
     }
     adl_transfer_store_awaited(file);
-    adl_fetch_give_up(file, &file->asks);
-    adl_fetch_give_up(file, &file->reads);
+    adl_retry_give_up(file, &file->asks);
+    adl_retry_give_up(file, &file->reads);
     if (!TAILQ_EMPTY(&file->asks))
         adl_file_answer(file);
     if (!TAILQ_EMPTY(&file->asks))

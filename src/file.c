@@ -224,7 +224,7 @@ void adl_file_learn(struct adl_transfer *transfer, const struct adl_answer *answ
 void adl_file_change(struct adl_file *file, const char *why)
 {
     adl_file_error(file, -ESTALE, "%s", why);
-    adl_fetch_changed(file);
+    adl_retry_changed(file);
     struct adl_transfer *transfer;
     LIST_FOREACH (transfer, &file->transfers, link)
         if (transfer != file->probing)

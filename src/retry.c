@@ -32,7 +32,7 @@
 /* How long the check of a cached file may take before it is opened without. */
 #define UNCHECKED_MS 3000
 
-void adl_fetch_progress(struct adl_file *file, int64_t bytes)
+void adl_retry_progress(struct adl_file *file, int64_t bytes)
 {
     adl_pace_came(&file->pace, file->engine->now, bytes);
     file->window_most = adl_pace_window(&file->pace, file->engine->settings->readahead);
@@ -81,7 +81,7 @@ static void failed_for_good(struct adl_transfer *transfer, int error, const char
     adl_file_fail(file, error);
 }
 
-void adl_fetch_failed(struct adl_transfer *transfer, int error, bool transient, const char *reason)
+void adl_retry_failed(struct adl_transfer *transfer, int error, bool transient, const char *reason)
 {
     struct adl_file *file = transfer->file;
     struct adl_engine *engine = file->engine;
@@ -123,7 +123,7 @@ void adl_fetch_failed(struct adl_transfer *transfer, int error, bool transient, 
         adl_file_unchecked(file);
 }
 
-void adl_fetch_changed(struct adl_file *file)
+void adl_retry_changed(struct adl_file *file)
 {
     struct adl_engine *engine = file->engine;
     file->changes = engine->now < file->unsteady_until ? file->changes + 1 : 0;
@@ -146,7 +146,7 @@ static bool may_go_unchecked(struct adl_file *file, const struct adl_call *call)
     return false;
 }
 
-void adl_fetch_give_up(struct adl_file *file, struct adl_calls *calls)
+void adl_retry_give_up(struct adl_file *file, struct adl_calls *calls)
 {
     struct adl_engine *engine = file->engine;
     const struct adl_origin *origin = adl_fetch_origin(file);
