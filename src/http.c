@@ -211,19 +211,6 @@ static bool add_header(struct adl_get *get, const char *name, const char *value)
     return add_line(get, line);
 }
 
-/* "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 5.6.7), whatever the locale. */
-static void imf_date(int64_t when, char *out, size_t room)
-{
-    static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-    static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    time_t seconds = when;
-    struct tm tm = {0};
-    gmtime_r(&seconds, &tm);
-    snprintf(out, room, "%s, %02d %s %d %02d:%02d:%02d GMT", days[tm.tm_wday], tm.tm_mday,
-             months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
-}
-
 static bool add_condition(struct adl_get *get)
 {
     const struct adl_validator *validator = &get->validator;
@@ -236,8 +223,8 @@ static bool add_condition(struct adl_get *get)
         return add_header(get, "If-None-Match", validator->etag);
     if (validator->last_modified == ADL_TIME_UNKNOWN)
         return true;
-    char date[64];
-    imf_date(validator->last_modified, date, sizeof(date));
+    char date[ADL_DATE_ROOM];
+    adl_date_format(validator->last_modified, date);
     return add_header(get, "If-Modified-Since", date);
 }
 

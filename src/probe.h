@@ -8,7 +8,7 @@
 #ifndef ADL_PROBE_H
 #define ADL_PROBE_H
 
-#include "manifest.h" /* ADL_TIME_UNKNOWN */
+#include "date.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -59,11 +59,6 @@ void adl_answer_reset(struct adl_answer *answer);
  * `encoded`, Transfer-Encoding `bad_coding`, the others count as not sent. So does an ETag that is
  * not a quoted string, or that is an empty one: it tells no version from another. */
 void adl_answer_line(struct adl_answer *answer, const char *line, size_t length, int64_t now);
-
-/* An HTTP-date in any of its three forms (RFC 9110 5.6.7) -> Unix time (negative before 1970), or
- * ADL_TIME_UNKNOWN. `now` (Unix time, s) says which century two digits of a year mean. Does not
- * depend on locale or time zone. */
-int64_t adl_http_date(const char *text, size_t length, int64_t now);
 
 enum adl_outcome {
     ADL_SPLIT,     /* 206 for what was asked: the origin has ranges */

@@ -64,7 +64,7 @@ static void check_round_trip(int64_t when)
         time_t moment = (time_t)when;
         must(gmtime_r(&moment, &parts));
         size_t length = strftime(text, sizeof(text), forms[i], &parts);
-        must(length > 0 && adl_http_date(text, length, when) == when);
+        must(length > 0 && adl_date_parse(text, length, when) == when);
     }
 }
 
@@ -76,7 +76,7 @@ static int64_t expected_delay(const char *text, size_t length, int64_t now)
         int64_t seconds = strlen(text) > 6 ? A_DAY : strtol(text, NULL, 10);
         return seconds < A_DAY ? seconds : A_DAY;
     }
-    int64_t when = adl_http_date(text, length, now);
+    int64_t when = adl_date_parse(text, length, now);
     if (when == ADL_TIME_UNKNOWN)
         return -1;
     int64_t left = when - now;
@@ -116,7 +116,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     cleanup_free char *text = strndup((const char *)data, size);
     must(exact && text);
     memcpy(exact, data, size);
-    check_date(text, size, now, adl_http_date(exact, size, now));
+    check_date(text, size, now, adl_date_parse(exact, size, now));
     check_retry_after(text, size, now);
     check_round_trip(now);
     return 0;
