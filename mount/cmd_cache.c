@@ -4,6 +4,7 @@
 #include "commands.h"
 #include "inventory.h"
 #include "json.h"
+#include "json_name.h"
 #include "logger.h"
 #include "screen.h"
 #include "spell.h"
@@ -50,7 +51,7 @@ static json_t *json_of(const struct adl_item *item)
 {
     char key[ADL_NAME_ROOM];
     adl_store_name(&item->key, "", key);
-    return json_pack("{ss so so so sI so sb}", "key", key, "url", adl_json_text(item->url), "size",
+    return json_pack("{ss so so so sI so sb}", "key", key, "url", adl_json_name(item->url), "size",
                      adl_json_number(item->size, item->size >= 0), "cached",
                      adl_json_number(item->cached, item->size >= 0), "allocated",
                      (json_int_t)item->allocated, "used", adl_json_time(item->used / 1000000000),

@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "get.h"
 #include "json.h"
+#include "json_name.h"
 #include "logger.h"
 #include "tempdir.h"
 #include "text.h"
@@ -194,10 +195,10 @@ static void print_json(const struct adl_download *one, int64_t ms)
                                          [ADL_DOWNLOAD_UNCHANGED] = "unchanged",
                                          [ADL_DOWNLOAD_FAILED] = "failed"};
     json_t *json =
-        json_pack("{so ss so so sI sf so}", "path", adl_json_text(one->path), "state",
-                  states[one->state], "url", adl_json_text(one->url), "size",
+        json_pack("{so ss so so sI sf so}", "path", adl_json_name(one->path), "state",
+                  states[one->state], "url", adl_json_name(one->url), "size",
                   adl_json_number(one->size, one->size >= 0), "resumed", (json_int_t)one->resumed,
-                  "seconds", (double)ms / 1000, "error", adl_json_text(one->error));
+                  "seconds", (double)ms / 1000, "error", adl_json_name(one->error));
     if (json)
         json_dumpf(json, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
     putchar('\n');

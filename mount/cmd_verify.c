@@ -53,12 +53,11 @@ static json_t *json_ranges(const struct adl_extents *set)
 static void add_json(struct verify *verify, const char *url, const struct adl_rot *found,
                      const char *error)
 {
-    json_t *name = json_string(url);
-    json_array_append_new(verify->array, json_pack("{so sI so so ss?}", verify->named,
-                                                   name ? name : json_string("?"), "checked",
-                                                   (json_int_t)found->checked, "dropped",
-                                                   json_ranges(&found->wrong), "lost",
-                                                   json_ranges(&found->lost), "error", error));
+    json_array_append_new(verify->array,
+                          json_pack("{so sI so so ss?}", verify->named, adl_json_name(url),
+                                    "checked", (json_int_t)found->checked, "dropped",
+                                    json_ranges(&found->wrong), "lost", json_ranges(&found->lost),
+                                    "error", error));
 }
 
 static void print_ranges(const char *url, const struct adl_extents *set, const char *what)

@@ -14,16 +14,6 @@ NOBODY = "http://127.0.0.1:1"  # mounting needs no network
 
 
 @pytest.fixture
-def point(scratch):
-    """A directory to mount on; what is still mounted there afterwards goes."""
-    path = scratch / "mnt"
-    path.mkdir()
-    yield path
-    while mounted(path):
-        run("umount", "-l", path)
-
-
-@pytest.fixture
 def mount_here(adlfs, fuse, scratch, point):
     """Mounts in the background as a user would, and returns what was told."""
     def begin(*arguments, **options):
@@ -108,7 +98,7 @@ def test_the_caller_of_a_mount_in_a_pipe_does_not_wait_for_its_end(adlfs, fuse, 
 
 def test_relative_paths_mean_where_mount_was_called(adlfs, fuse, scratch, point):
     (scratch / "urls.txt").write_text(f"{NOBODY}/name\n")
-    subprocess.run([adlfs, "mount", "--cache-dir=here", "--log-file=log", "urls.txt", "mnt"],
+    subprocess.run([adlfs, "mount", "--cache-dir=here", "--log-file=log", "urls.txt", point.name],
                    cwd=scratch, timeout=30, check=True)
     assert os.listdir(point) == ["name"]
     assert (scratch / "here").is_dir() and "mounted" in (scratch / "log").read_text()

@@ -1,6 +1,8 @@
 /* Any bytes as a date and as a Retry-After, on any day: what is taken for a date is what glibc
  * takes it for, every second of history is read back from each of the three forms, and nobody is
  * told to wait longer than a day. The first four bytes of the input say when it is now. */
+#include "fuzz.h"
+
 #include "cleanup.h"
 #include "probe.h"
 
@@ -16,15 +18,6 @@
 static const char imf[] = "%a, %d %b %Y %H:%M:%S GMT";
 static const char rfc850[] = "%A, %d-%b-%y %H:%M:%S GMT";
 static const char asctime_form[] = "%a %b %e %H:%M:%S %Y";
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* Not assert(), which a build may leave out. */
-static void must(bool holds)
-{
-    if (!holds)
-        __builtin_trap();
-}
 
 /* Whether glibc reads `text` (in capitals, since it is strict about GMT) in that form as the moment
  * `when`, whatever the century where two digits leave it open. */

@@ -1,5 +1,5 @@
 /* Reading heads, line by line. */
-#include "probe.h"
+#include "answer_fixture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,24 +7,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-#define NOW     1767225600 /* 2026-01-01 00:00:00 */
-#define NOV_6   784111777  /* 1994-11-06 08:49:37 */
-#define UNKNOWN ADL_TIME_UNKNOWN
-
-static struct adl_answer read_head(const char *head)
-{
-    struct adl_answer answer;
-    adl_answer_reset(&answer);
-    while (*head) {
-        size_t length = strcspn(head, "\n");
-        adl_answer_line(&answer, head, length, NOW);
-        head += length + (head[length] == '\n');
-    }
-    return answer;
-}
 
 /* In all that is told; where in a head it stands is private. */
 static void assert_same(struct adl_answer one, struct adl_answer two)
