@@ -339,6 +339,25 @@ static void discard(struct adl_engine *engine)
     free(engine);
 }
 
+/* What it needs to be there before anything runs. */
+static int make_parts(struct adl_engine *engine, const struct adl_manifest *manifest)
+{
+    engine->n_entries = (uint32_t)manifest->count;
+    engine->files = calloc(manifest->count + 1, sizeof(*engine->files));
+    engine->entries = calloc(manifest->count + 1, sizeof(*engine->entries));
+    for (uint32_t i = 0; engine->entries && i < engine->n_entries; i++)
+        engine->entries[i] = &manifest->entries[i];
+    engine->origins = adl_origins_new(engine->settings->origin_connections);
+    engine->worker = adl_worker_new(engine);
+    engine->keeper = adl_worker_new(engine);
+    engine->warms = adl_warms_new(engine);
+    if (!engine->files || !engine->entries || !engine->origins || !engine->worker ||
+        !engine->keeper || !engine->warms)
+        return -ENOMEM;
+    int error = open_store(engine);
+    return error < 0 ? error : adl_http_new(engine->settings, engine->log, &engine->http);
+}
+
 int adl_engine_new(const struct adl_settings *settings, const struct adl_manifest *manifest,
                    const struct adl_log *log, struct adl_engine **out)
 {
@@ -365,36 +384,18 @@ int adl_engine_new(const struct adl_settings *settings, const struct adl_manifes
     if (getrandom(&engine->random, sizeof(engine->random), 0) < 0 || !engine->random)
         engine->random = (uint64_t)engine->now | 1;
 
-    int error = -ENOMEM;
-    engine->n_entries = (uint32_t)manifest->count;
-    engine->files = calloc(manifest->count + 1, sizeof(*engine->files));
-    engine->entries = calloc(manifest->count + 1, sizeof(*engine->entries));
-    for (uint32_t i = 0; engine->entries && i < engine->n_entries; i++)
-        engine->entries[i] = &manifest->entries[i];
-    engine->origins = adl_origins_new(settings->origin_connections);
-    engine->worker = adl_worker_new(engine);
-    engine->keeper = adl_worker_new(engine);
-    engine->warms = adl_warms_new(engine);
-    if (!engine->files || !engine->entries || !engine->origins || !engine->worker ||
-        !engine->keeper || !engine->warms)
-        goto fail;
-    error = open_store(engine);
-    if (error < 0)
-        goto fail;
-    error = adl_http_new(settings, log, &engine->http);
-    if (error < 0)
-        goto fail;
-    adl_throttle_set(engine, settings->limit_rate);
-    error = -pthread_create(&engine->thread, NULL, loop, engine);
-    if (error < 0)
-        goto fail;
+    int error = make_parts(engine, manifest);
+    if (error == 0) {
+        adl_throttle_set(engine, settings->limit_rate);
+        error = -pthread_create(&engine->thread, NULL, loop, engine);
+    }
+    if (error < 0) {
+        discard(engine);
+        return error;
+    }
     engine->running = true;
     *out = engine;
     return 0;
-
-fail:
-    discard(engine);
-    return error;
 }
 
 void adl_engine_stop(struct adl_engine *engine)

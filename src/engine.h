@@ -114,8 +114,8 @@ struct adl_edition {
     LIST_ENTRY(adl_edition) link; /* in the file's list */
     LIST_ENTRY(adl_edition) all;  /* in the engine's */
     struct adl_file *file;
-    struct adl_copy *copy; /* owned */
-    struct adl_attr attr;
+    struct adl_copy *copy;    /* owned; other threads use it as copy.h lets them */
+    struct adl_attr attr;     /* under the engine's `known_lock` */
     unsigned refs;            /* handles, transfers, the worker, and the file for its current one */
     int64_t reached;          /* a stream's furthest byte so far */
     bool digesting;           /* the worker compares its checksum */
@@ -146,41 +146,41 @@ struct adl_transfer {
     TAILQ_ENTRY(adl_transfer) doom; /* in the engine's */
     struct adl_file *file;
     struct adl_edition *edition; /* one reference; NULL: its body is not kept */
-    struct adl_origin *origin;
-    struct adl_get *get;
+    struct adl_origin *origin;   /* the engine's */
+    struct adl_get *get;         /* http's, which ends it with `done`; NULL from then on */
     struct adl_question question;
-    struct adl_verdict verdict;
-    struct adl_run run;
-    bool kept;     /* its body belongs into the copy */
-    bool probe;    /* answers whoever asks */
-    bool early;    /* one of the first block's two parts: see early.c */
-    bool answered; /* the verdict is there */
-    bool doomed;   /* to be cancelled when the round is over */
-    bool direct;   /* asked where an earlier redirect led */
-    bool paused;   /* a stream that nobody keeps up with, while the disk takes nothing */
-    bool compare;  /* nothing pins the version: what is here already must come again */
-    bool held;     /* by the limit: curl has bytes for it that it does not take yet */
-    uint32_t mirror;
-    int64_t at, end;      /* it writes [at, end) next; end INT64_MAX: to where the stream ends */
-    struct adl_body body; /* from `at` on: what came and is not written yet */
-    int64_t got;          /* bytes of its body that were new */
-    int64_t rate;         /* bytes/s lately: as of ... */
-    int64_t rated_at;     /* ... then, ms ... */
-    int64_t rated_got;    /* ... when it had got so much */
-    int status;           /* HTTP; 0: no answer yet */
-    int64_t since;        /* ms: when it was asked for */
-    int64_t retry_after;  /* s, -1 */
-    enum adl_reason reason;
-    struct adl_meter meter;
+    struct adl_verdict verdict; /* what the answer means, once it is there */
+    struct adl_run run;         /* of its bytes, for their blocks' checksums */
+    bool kept;                  /* its body belongs into the copy */
+    bool probe;                 /* answers whoever asks */
+    bool early;                 /* one of the first block's two parts: see early.c */
+    bool answered;              /* the verdict is there */
+    bool doomed;                /* to be cancelled when the round is over */
+    bool direct;                /* asked where an earlier redirect led */
+    bool paused;            /* a stream that nobody keeps up with, while the disk takes nothing */
+    bool compare;           /* nothing pins the version: what is here already must come again */
+    bool held;              /* by the limit: curl has bytes for it that it does not take yet */
+    uint32_t mirror;        /* which of the entry's URLs it asks */
+    int64_t at, end;        /* it writes [at, end) next; end INT64_MAX: to where the stream ends */
+    struct adl_body body;   /* from `at` on: what came and is not written yet */
+    int64_t got;            /* bytes of its body that were new */
+    int64_t rate;           /* bytes/s lately: as of ... */
+    int64_t rated_at;       /* ... then, ms ... */
+    int64_t rated_got;      /* ... when it had got so much */
+    int status;             /* HTTP; 0: no answer yet */
+    int64_t since;          /* ms: when it was asked for */
+    int64_t retry_after;    /* s, -1 */
+    enum adl_reason reason; /* why it was started */
+    struct adl_meter meter; /* of its bytes, for who watches */
 };
 TAILQ_HEAD(adl_transfers, adl_transfer);
 
 struct adl_file {
     struct adl_engine *engine;
-    const struct adl_entry *entry;
+    const struct adl_entry *entry; /* the manifest's, or in `own` */
     struct adl_arena *own; /* owned: where its entry is, since it is in no manifest any more */
     bool gone;             /* ... it lives for those who have it open */
-    uint32_t index;
+    uint32_t index;        /* the entry's number outside */
     TAILQ_ENTRY(adl_file)
     busy; /* in the engine's list of files that have something to do, or of
              those that rest */
