@@ -27,27 +27,29 @@ static const char *word(const char *text, char out[ADL_TEXT_ROOM])
     return out;
 }
 
-const char *adl_text_size(int64_t bytes, char out[ADL_TEXT_ROOM])
+static const char *size_text(int64_t bytes, bool brief, char out[ADL_TEXT_ROOM])
 {
     char number[ADL_TEXT_ROOM];
     if (bytes < 0)
         return word("?", out);
     char unit = scaled(bytes, number, sizeof(number));
-    if (unit)
-        snprintf(out, ADL_TEXT_ROOM, "%.16s %ciB", number, unit);
+    if (!unit)
+        snprintf(out, ADL_TEXT_ROOM, "%.20s%s", number, brief ? "" : " B");
+    else if (brief)
+        snprintf(out, ADL_TEXT_ROOM, "%.20s%c", number, unit);
     else
-        snprintf(out, ADL_TEXT_ROOM, "%.20s B", number);
+        snprintf(out, ADL_TEXT_ROOM, "%.16s %ciB", number, unit);
     return out;
+}
+
+const char *adl_text_size(int64_t bytes, char out[ADL_TEXT_ROOM])
+{
+    return size_text(bytes, false, out);
 }
 
 const char *adl_text_short(int64_t bytes, char out[ADL_TEXT_ROOM])
 {
-    char number[ADL_TEXT_ROOM];
-    if (bytes < 0)
-        return word("?", out);
-    char unit = scaled(bytes, number, sizeof(number));
-    snprintf(out, ADL_TEXT_ROOM, unit ? "%.20s%c" : "%.20s", number, unit);
-    return out;
+    return size_text(bytes, true, out);
 }
 
 const char *adl_text_rate(int64_t bytes_per_second, char out[ADL_TEXT_ROOM])
