@@ -41,7 +41,8 @@ struct command {
     int store_lock;   /* owned: the store, for as long as it must not be removed; -1 */
     char temporary[ADL_TEMPDIR_ROOM];
     bool *done; /* owned: the entries that need nothing of the store any more */
-    bool kept;  /* of one that failed something came */
+    size_t failed;
+    bool kept; /* of one that failed something came */
 };
 
 /* --- what was asked for */
@@ -227,6 +228,7 @@ static void over(void *ctx, const struct adl_download *one, int64_t ms)
     if (one->state == ADL_DOWNLOAD_FAILED) {
         adl_log_escape(one->error ? one->error : strerror(ENOMEM), error, sizeof(error));
         fprintf(stderr, "adlfs get: %s: %s\n", name, error);
+        command->failed++;
         command->kept = command->kept || one->cached > 0;
     } else {
         command->done[one->entry] = true;
@@ -242,6 +244,9 @@ static void over(void *ctx, const struct adl_download *one, int64_t ms)
 static void tell_kept(const struct command *command, int result)
 {
     bool keeps = command->directory || command->options->settings.cache_dir;
+    size_t count = command->wanted.manifest.count;
+    if (command->failed && count > 1) /* their lines may have gone by long ago */
+        fprintf(stderr, "adlfs get: %zu of %zu files did not come\n", command->failed, count);
     if (result == -EINTR)
         fprintf(stderr, "adlfs get: interrupted%s%s%s\n", keeps ? "; what came is kept in " : "",
                 keeps ? command->store : "", keeps ? ": the same command goes on with it" : "");

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -197,6 +198,7 @@ static int run(int argc, char **argv)
 int main(int argc, char **argv)
 {
     adl_secret_keep();
+    setlocale(LC_CTYPE, "C.UTF-8"); /* names are UTF-8, wherever: wcwidth() is to know them */
     char **words = adl_secret_take(argc, argv);
     fill_standard_streams();
     if (!words) {

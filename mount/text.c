@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <wchar.h>
 
 static const char units[] = "KMGTPE";
 
@@ -148,13 +149,16 @@ static bool hidden(int32_t code)
     return within(spans, sizeof(spans) / sizeof(spans[0]), code);
 }
 
-/* Columns of a character that is shown (Unicode's East Asian width, roughly). */
+/* Columns of a character that is shown; roughly, where the C library does not know it. */
 static size_t width_of(int32_t code)
 {
     static const struct span none[] = {{0x300, 0x36f}, {0x20d0, 0x20ff}, {0xfe00, 0xfe0f}};
     static const struct span wide[] = {{0x1100, 0x115f}, {0x2e80, 0xa4cf},   {0xac00, 0xd7a3},
                                        {0xf900, 0xfaff}, {0xfe30, 0xfe6f},   {0xff00, 0xff60},
                                        {0xffe0, 0xffe6}, {0x1f300, 0x1faff}, {0x20000, 0x3fffd}};
+    int width = wcwidth((wchar_t)code); /* knows more, but only in a locale of UTF-8 */
+    if (width >= 0)
+        return (size_t)width;
     if (within(none, sizeof(none) / sizeof(none[0]), code))
         return 0;
     return within(wide, sizeof(wide) / sizeof(wide[0]), code) ? 2 : 1;
@@ -216,6 +220,37 @@ size_t adl_text_show(const char *text, size_t columns, char *out, size_t room)
     }
     *out = '\0';
     return used;
+}
+
+size_t adl_text_line(const char *text, size_t columns)
+{
+    size_t used = 0, space = 0, at = 0;
+    while (text[at]) {
+        int32_t code;
+        size_t length = decode(text + at, &code), width = columns_of(code);
+        if (at > 0 && used + width > columns && code != ' ')
+            return space > at / 2 ? space : at;
+        at += length;
+        used += width;
+        if (code == ' ')
+            space = at;
+    }
+    return at;
+}
+
+void adl_text_clip(const char *text, size_t length, size_t columns, FILE *out)
+{
+    size_t used = 0;
+    for (const char *at = text, *end = text + length; at < end;) {
+        int32_t code;
+        size_t bytes = *at == '\033' ? strcspn(at, "m") + 1 : decode(at, &code), width = 0;
+        if (*at != '\033')
+            width = columns_of(code);
+        used += width;
+        if (used <= columns && bytes <= (size_t)(end - at))
+            fwrite(at, 1, bytes, out);
+        at += bytes;
+    }
 }
 
 bool adl_text_parse_size(const char *text, size_t length, int64_t *out)
