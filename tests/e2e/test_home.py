@@ -172,6 +172,21 @@ def test_installing_puts_all_in_place(adlfs, scratch):
         assert "ExecStart=/usr/local/bin/adlfs mount " in path.read_text()
 
 
+@pytest.mark.parametrize("unit", ["adlfs@", "adlfs-user@"])
+def test_a_service_reads_its_list_again_when_told_to(adlfs, mount, unit):
+    text = (REPOSITORY / f"contrib/systemd/{unit}.service.in").read_text()
+    command = re.search(r"(?m)^ExecReload=\+?(.*)$", text)[1]
+    m = mount([f"{NOBODY}/one"])
+    words = {"@bindir@/adlfs": str(adlfs), "${MOUNTPOINT}": str(m.path)}
+    reload = [words.get(word, word) for word in command.split()]
+    (m.path.parent / "urls.txt").write_text(f"{NOBODY}/one\n{NOBODY}/two\n")
+    run(*reload)
+    assert sorted(os.listdir(m.path)) == ["one", "two"]
+    (m.path.parent / "urls.txt").write_text("no URL\n")
+    assert run(*reload, check=False).returncode == 1
+    assert sorted(os.listdir(m.path)) == ["one", "two"]
+
+
 @pytest.mark.parametrize(
     "name, kind", [("adlfs@.service", "--system"), ("adlfs-user@.service", "--user")]
 )
