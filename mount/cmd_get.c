@@ -306,7 +306,7 @@ static int open_all(struct command *command)
         shown = command->store ? command->store : "the temporary directory";
     }
     if (r < 0)
-        fprintf(stderr, "adlfs get: %s: %s\n", shown, strerror(-r));
+        fprintf(stderr, "adlfs get: cannot keep what comes in %s: %s\n", shown, strerror(-r));
     command->done = calloc(command->wanted.manifest.count, sizeof(*command->done));
     return r == 0 && !command->done ? -ENOMEM : r;
 }

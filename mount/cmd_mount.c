@@ -216,11 +216,17 @@ static int start_reloader(struct job *job)
 static int start_engine(struct job *job)
 {
     const struct adl_settings *settings = &job->options->settings;
+    cleanup_free char *usual = NULL;
     int r = adl_engine_new(settings, &job->manifest, &job->logger.log, &job->engine);
+    if (r < 0 && !settings->cache_dir)
+        adl_store_default(&usual);
     if (r < 0)
         adl_log(&job->logger.log, ADL_ERROR,
                 "cannot use the cache directory %s: %s; --cache-dir=DIR names another",
-                settings->cache_dir ? settings->cache_dir : "(the default)", strerror(-r));
+                settings->cache_dir ? settings->cache_dir
+                : usual             ? usual
+                                    : "(no HOME)",
+                strerror(-r));
     return r;
 }
 

@@ -252,7 +252,7 @@ static void summarize(const struct verify *verify)
     if (verify->in_use)
         printf("%zu %s in use by a mount, and not checked: 'adlfs verify PATH' has it do that\n",
                verify->in_use, verify->in_use == 1 ? "file is" : "files are");
-    if (verify->failures)
+    if (verify->failures && verify->entries)
         puts("not all could be checked");
 }
 

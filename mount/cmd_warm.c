@@ -94,9 +94,19 @@ static int tell_failures(const json_t *job)
     return failed > 0 ? ADL_EXIT_FAILED : ADL_EXIT_DONE;
 }
 
+/* What did not come, and what could not: a range that no file reaches is a mistake. */
+static int tell_end(const json_t *job, const char *title, const char *range)
+{
+    if (range && number(job, "size") == 0 && number(job, "files_failed") == 0) {
+        fprintf(stderr, "adlfs warm: %s: nothing of it lies in --range=%s\n", title, range);
+        return ADL_EXIT_FAILED;
+    }
+    return tell_failures(job);
+}
+
 /* Shows what the daemon tells of the job, until that is done. */
 static int follow(const struct adl_target *target, struct adl_ask *ask, json_int_t job,
-                  const char *title)
+                  const char *title, const char *range)
 {
     struct adl_progress_view view = {.out = stdout};
     struct adl_progress progress = {0};
@@ -118,7 +128,7 @@ static int follow(const struct adl_target *target, struct adl_ask *ask, json_int
                 adl_progress_update(&view, &progress, now_ms());
             else
                 adl_progress_end(&view, &progress);
-            code = more ? code : tell_failures(told);
+            code = more ? code : tell_end(told, title, range);
         }
         adl_draw_lines(NULL, false, &progress);
         json_decref(answer);
@@ -173,7 +183,7 @@ static int start(void *ctx, const struct adl_target *target, struct adl_ask *ask
         snprintf(title, sizeof(title), "%s", first);
     else
         snprintf(title, sizeof(title), "%s", target->mountpoint);
-    return follow(target, ask, job, title);
+    return follow(target, ask, job, title, warm->first > 0 ? warm->options->range : NULL);
 }
 
 static int run(const struct adl_options *options)

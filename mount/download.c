@@ -262,6 +262,8 @@ static void digested(struct adl_message *message)
         start_again(download, -ESTALE);
     else if (download->step_error == -EBADMSG)
         fail(download, "its checksum is not that of the manifest: what came was dropped");
+    else if (download->step_error == -EINVAL)
+        fail(download, "what came was not all kept: is the disk full?");
     else
         fail(download, "its checksum could not be compared: %s", strerror(-download->step_error));
 }

@@ -3,6 +3,7 @@
 #include "helper.h"
 #include "options.h"
 #include "secret.h"
+#include "source.h"
 #include "spell.h"
 
 #include <errno.h>
@@ -128,7 +129,9 @@ static int unknown_command(const char *name)
     cleanup_free char *shown = adl_secret_shown("", name);
     fprintf(stderr, "adlfs: there is no %s '%s'", name[0] == '-' ? "option" : "command",
             shown ? shown : "");
-    if (nearest)
+    if (adl_source_is_url(name) || access(name, F_OK) == 0)
+        fprintf(stderr, "; did you mean 'adlfs mount %s DIRECTORY'?", shown ? shown : "");
+    else if (nearest)
         fprintf(stderr, "; did you mean '%s'?", nearest);
     fputc('\n', stderr);
     return usage_error(NULL);

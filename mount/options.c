@@ -369,8 +369,9 @@ void adl_options_init(struct adl_options *options, enum adl_option_user user)
     }
 }
 
-/* Which file --netrc means, and whether it can be read: said now, and not in a log. */
-static int find_netrc(const struct parse *parse)
+/* Which file --netrc means, and whether it and --cacert's can be read: said now, and not in a log.
+ */
+static int find_files(const struct parse *parse)
 {
     struct adl_options *options = parse->options;
     const char *home = getenv("HOME");
@@ -388,7 +389,10 @@ static int find_netrc(const struct parse *parse)
     }
     const char *path = options->settings.netrc;
     if (path && access(path, R_OK) < 0)
-        return wrong(parse, "%s: %s", path, strerror(errno));
+        return wrong(parse, "--netrc-file=%s: %s", path, strerror(errno));
+    path = options->settings.ca_file;
+    if (path && access(path, R_OK) < 0)
+        return wrong(parse, "--cacert=%s: %s", path, strerror(errno));
     return 0;
 }
 
@@ -410,7 +414,7 @@ int adl_options_parse(struct adl_options *options, enum adl_option_user user, in
             r = parse_short(&parse, argc, argv, &at);
     }
     if (r == 0)
-        r = find_netrc(&parse);
+        r = find_files(&parse);
     options->settings.headers = options->headers;
     options->settings.n_headers = options->n_headers;
     if (r < 0 && r != -EINVAL)

@@ -82,11 +82,12 @@ int adl_source_read(struct adl_source *source, const char *text, bool keep_going
     if (errors < 0) {
         const char *colon = strstr(text, "://");
         if (colon) /* of the rest parts may be secret */
-            fprintf(stderr, "adlfs: only http:// and https:// can be mounted, not %.*s://\n",
+            fprintf(stderr, "adlfs: only http:// and https:// can be fetched, not %.*s://\n",
                     (int)(colon - text), text);
         else
-            fprintf(stderr, "adlfs: cannot read the list %s: %s\n", source->name,
-                    strerror(-errors));
+            fprintf(stderr, "adlfs: cannot read the list %s: %s%s\n", source->name,
+                    strerror(-errors),
+                    errors == -ENOENT ? "; a URL begins with http:// or https://" : "");
         return errors;
     }
     if (errors > 0 && !keep_going) {

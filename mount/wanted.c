@@ -54,7 +54,7 @@ static int read_url(const struct adl_options *options, const char *url, bool nam
     if (!text)
         return -ENOMEM;
     int errors = adl_manifest_parse(text, length, &part->source.problems, &part->manifest);
-    if (errors > 0 && !named)
+    if (errors > 0 && !named && !options->checksum)
         fprintf(stderr, "adlfs get: --output=FILE gives a file another name\n");
     return errors > 0 ? -EINVAL : errors;
 }

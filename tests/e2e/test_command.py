@@ -47,8 +47,13 @@ def test_a_mistyped_word_suggests_the_right_one(adlfs, typed, meant):
 
 
 @pytest.mark.parametrize("typed, told", [
-    (["mount", "{}/list", "{}"], "cannot read the list {}/list: No such file"),
-    (["mount", "ftp://a/b", "{}"], "only http:// and https:// can be mounted, not ftp://"),
+    (["mount", "{}/list", "{}"], "cannot read the list {}/list: No such file or directory; a URL begins with "),
+    (["mount", "ftp://a/b", "{}"], "only http:// and https:// can be fetched, not ftp://"),
+    (["{}/file", "{}"], "did you mean 'adlfs mount {}/file DIRECTORY'?"),
+    (["mount", "--cacert={}/none", f"{NOBODY}/name", "{}"], "--cacert={}/none: No such file"),
+    (["mount", "--netrc-file={}/none", f"{NOBODY}/name", "{}"], "--netrc-file={}/none: No such file"),
+    (["get", "-o", "{}/file/x/", f"{NOBODY}/name"], "cannot keep what comes in {}/file/x"),
+    (["verify", f"--cache-dir={{}}", f"{NOBODY}/name"], f"{NOBODY}/name: not cached\n"),
     (["mount", f"{NOBODY}/name", "{}/m"], "cannot mount on {}/m: No such file or directory\n  'mkdir -p {}/m'"),
     (["mount", f"{NOBODY}/name", "{}/file"], "cannot mount on {}/file: Not a directory"),
     (["mount", "--cache-dir={}/file", f"{NOBODY}/name", "{}"],

@@ -247,8 +247,11 @@ def test_wrong_usage_is_told(get, origin):
     assert get("--checksum=md5=0", url, url, check=False).returncode == 2
     result = get(f"{origin.url}/", check=False)
     assert result.returncode == 1 and b"--output=FILE" in result.stderr
-    result = get("-o", "x", "http://127.0.0.1:1/x", "--retry-for=0", check=False)
-    assert result.returncode == 1 and b"127.0.0.1:1" in result.stderr
+    result = get("-o", "x", "http://127.0.0.1:1/x", "--retry-for=1", check=False)
+    assert result.returncode == 1 and b"x: http://127.0.0.1:1/x: Failed to connect" in result.stderr
+    assert b"again in" not in result.stderr  # it is over
+    result = get("--checksum=md5=00", url, check=False)
+    assert result.returncode == 1 and b"--output=FILE" not in result.stderr  # would not help
 
 
 def test_a_terminal_sees_a_bar_for_all_and_for_each_connection(adlfs, start, origin, scratch):

@@ -42,6 +42,8 @@ def test_a_range_is_fetched_and_no_more_than_it_takes(mount, origin, options):
     run(m.binary, "warm", "--range=5M-6.5M", m / "data.bin")
     if options == "-":
         assert 1.5 * MIB <= fetched(origin.stats(url)) <= 1.5 * MIB + 2 * 65536
+    beyond = run(m.binary, "warm", "--range=1G-2G", m / "data.bin", check=False)
+    assert beyond.returncode == 1 and b"nothing of it lies in --range=1G-2G" in beyond.stderr
     offline(m)
     assert read_at(m / "data.bin", 5 * MIB, MIB * 3 // 2) == content("r", 5 * MIB, MIB * 3 // 2)
 
