@@ -236,6 +236,8 @@ static void tell_mount_error(const struct job *job, int error)
     const char *hint = "";
     if (access("/dev/fuse", F_OK) < 0)
         hint = ": there is no /dev/fuse ('modprobe fuse' brings it; a container must be given it)";
+    else if (access("/dev/fuse", R_OK | W_OK) < 0)
+        hint = ": /dev/fuse may not be opened: 'ls -l /dev/fuse' tells by whom it may";
     else if (geteuid() != 0 && (error == -EPERM || error == -EACCES))
         hint = ": without root it takes fusermount3 (Debian's package fuse3) and a directory of "
                "your own";

@@ -84,6 +84,8 @@ static int tell_failures(const json_t *job)
         const char *name = json_string_value(json_object_get(failure, "errno"));
         adl_text_show(json_string_value(json_object_get(failure, "path")), 1000, path,
                       sizeof(path));
+        if (name && strcmp(name, "ECANCELED") == 0)
+            text = "given up ('adlfs warm --stop')";
         adl_text_show(text ? text : name ? name : "?", 1000, why, sizeof(why));
         fprintf(stderr, "adlfs warm: %s: %s\n", path, why);
     }
@@ -136,8 +138,9 @@ static int follow(const struct adl_target *target, struct adl_ask *ask, json_int
     if (interrupted || r == -EINTR) {
         adl_progress_clear(&view);
         fprintf(stderr,
-                "It goes on without you: 'adlfs status %s' shows it, 'adlfs pause' stops it.\n",
-                target->mountpoint);
+                "It goes on without you: 'adlfs status %s' shows it,\n"
+                "  'adlfs warm --stop %s' gives it up.\n",
+                target->mountpoint, target->mountpoint);
         return 128 + SIGINT;
     }
     if (r < 0)
@@ -154,6 +157,23 @@ static json_t *request_of(const struct warm *warm, json_t *paths)
                             ? json_pack("[I, n]", (json_int_t)warm->first)
                             : json_pack("[I, I]", (json_int_t)warm->first, (json_int_t)warm->end));
     return request;
+}
+
+static int stop(void *ctx, const struct adl_target *target, struct adl_ask *ask, json_t *paths)
+{
+    json_t *answer;
+    (void)ctx, (void)paths;
+    int r = adl_ask(ask, json_pack("{s:s}", "do", "stop"), &answer);
+    if (r < 0) {
+        adl_ask_complain("warm", target, r);
+        return ADL_EXIT_FAILED;
+    }
+    const char *refused = adl_ask_refused(answer);
+    if (refused)
+        fprintf(stderr, "adlfs warm: %s: %s\n", target->mountpoint, refused);
+    int code = refused ? ADL_EXIT_FAILED : ADL_EXIT_DONE;
+    json_decref(answer);
+    return code;
 }
 
 static int start(void *ctx, const struct adl_target *target, struct adl_ask *ask, json_t *paths)
@@ -193,7 +213,8 @@ static int run(const struct adl_options *options)
     if (!parse_range(options->range, &warm))
         return ADL_EXIT_USAGE;
     sigaction(SIGINT, &action, NULL);
-    return adl_ask_each("warm", options->operands, options->n_operands, start, &warm);
+    return adl_ask_each("warm", options->operands, options->n_operands,
+                        options->stop ? stop : start, &warm);
 }
 
 const struct adl_command adl_warm_command = {
@@ -202,8 +223,8 @@ const struct adl_command adl_warm_command = {
     .summary = "fetch files into the cache, and show how far it is",
     .about = "Has files, or all files below directories, fetched into the cache, and returns\n"
              "when they are there. Who reads anything meanwhile is served first.",
-    .notes = "Ctrl-C ends the waiting, not the fetching: that goes on until it is done, paused\n"
-             "or unmounted.\n"
+    .notes = "Ctrl-C ends the waiting, not the fetching: that goes on until it is done,\n"
+             "paused, given up (--stop) or unmounted.\n"
              "\n"
              "  adlfs warm /mnt/remote/films/bunny.mp4\n"
              "  adlfs warm --range=0-64M --jobs=4 /mnt/remote/big.iso\n"

@@ -120,6 +120,8 @@ static const struct adl_option table[] = {
      NULL, AT(connections), 0, 256, ADL_OPTION_NUMBER, ADL_FOR_WARM, 'j'},
     {"detach", NULL, "do not wait until it is here",
      NULL, AT(detach), 0, 0, ADL_OPTION_FLAG, ADL_FOR_WARM, 'd'},
+    {"stop", NULL, "give up what was ordered in these mounts",
+     NULL, AT(stop), 0, 0, ADL_OPTION_FLAG, ADL_FOR_WARM, 0},
     {"yes", NULL, "do not ask",
      NULL, AT(yes), 0, 0, ADL_OPTION_FLAG, ADL_FOR_CACHE | ADL_FOR_EVICT, 'y'},
     {"json", NULL, "print objects for programs",

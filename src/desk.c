@@ -180,6 +180,11 @@ static void job(struct adl_engine *engine, struct adl_errand *errand)
 
 static void stop(struct adl_engine *engine, struct adl_errand *errand)
 {
+    if (errand->order.job == 0) {
+        adl_warm_stop_all(engine);
+        errand->answer = done();
+        return;
+    }
     errand->answer = adl_warm_stop(engine, errand->order.job) < 0
                          ? adl_desk_refusal(-ESRCH, "there is no such job")
                          : done();

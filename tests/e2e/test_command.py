@@ -49,6 +49,7 @@ def test_a_mistyped_word_suggests_the_right_one(adlfs, typed, meant):
 @pytest.mark.parametrize("typed, told", [
     (["mount", "{}/list", "{}"], "cannot read the list {}/list: No such file or directory; a URL begins with "),
     (["mount", "ftp://a/b", "{}"], "only http:// and https:// can be fetched, not ftp://"),
+    (["mount", "http://127.0.0.1:99999/x", "{}"], "not a usable URL: look at its host and port, and write spaces as %20"),
     (["{}/file", "{}"], "did you mean 'adlfs mount {}/file DIRECTORY'?"),
     (["mount", "--cacert={}/none", f"{NOBODY}/name", "{}"], "--cacert={}/none: No such file"),
     (["mount", "--netrc-file={}/none", f"{NOBODY}/name", "{}"], "--netrc-file={}/none: No such file"),
