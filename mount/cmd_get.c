@@ -145,7 +145,9 @@ static int open_store(struct command *command)
         command->store = r < 0 ? NULL : strdup(command->temporary);
         return r < 0 ? r : command->store ? 0 : -ENOMEM;
     }
-    if (asprintf(&command->store, "%s/" STORE_NAME, command->directory) < 0) {
+    size_t length = strlen(command->directory);
+    const char *slash = length && command->directory[length - 1] == '/' ? "" : "/";
+    if (asprintf(&command->store, "%s%s" STORE_NAME, command->directory, slash) < 0) {
         command->store = NULL;
         return -ENOMEM;
     }

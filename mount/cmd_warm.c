@@ -93,6 +93,9 @@ static int tell_failures(const json_t *job)
     if ((size_t)failed > json_array_size(failures))
         fprintf(stderr, "adlfs warm: and %" PRId64 " more\n",
                 failed - (int64_t)json_array_size(failures));
+    if (failed > 0 && number(job, "files") > 1)
+        fprintf(stderr, "adlfs warm: %" PRId64 " of %" PRId64 " files did not come\n", failed,
+                number(job, "files"));
     return failed > 0 ? ADL_EXIT_FAILED : ADL_EXIT_DONE;
 }
 
@@ -128,6 +131,8 @@ static int follow(const struct adl_target *target, struct adl_ask *ask, json_int
             fill(told, title, &progress);
             if (more)
                 adl_progress_update(&view, &progress, now_ms());
+            else if (number(told, "files_failed") > 0)
+                adl_progress_clear(&view); /* its 100% would be that of the others */
             else
                 adl_progress_end(&view, &progress);
             code = more ? code : tell_end(told, title, range);

@@ -205,6 +205,8 @@ static void redraw(struct adl_progress_view *view, const struct adl_progress *pr
     FILE *memory = open_memstream(&picture, &length);
     if (!memory)
         return;
+    if (fileno(view->out) >= 0)
+        adl_screen_init(&view->screen, view->out); /* it may have another size by now */
     if (view->drawn)
         fprintf(memory, "\033[%uA\r\033[J", view->drawn);
     view->drawn = adl_progress_draw(progress, &view->screen, view->screen.rows - 1, memory);

@@ -71,6 +71,7 @@ def test_what_was_ordered_can_be_given_up(mount, origin, start):
     told = waits.stderr.read()
     for n in range(3):
         assert f"adlfs warm: {n}: given up".encode() in told
+    assert b"3 of 3 files did not come" in told
     with Control(m) as control:
         wait_until(lambda: control.mount()["transfers"] == 0, what="no transfer")
     assert fetched(origin.stats(asked)) < SIZE
