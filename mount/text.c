@@ -199,7 +199,7 @@ static size_t copy(const char **text, size_t columns, char **out, const char *ou
 size_t adl_text_show(const char *text, size_t columns, char *out, size_t room)
 {
     const char *end = out + room, *at = text;
-    size_t width = adl_text_width(text), used;
+    size_t width = adl_text_width(text), used, length;
     if (room == 0)
         return 0;
     if (width <= columns) {
@@ -215,6 +215,11 @@ size_t adl_text_show(const char *text, size_t columns, char *out, size_t room)
             int32_t code;
             at += decode(at, &code);
             skipped += columns_of(code);
+        }
+        for (int32_t code; *at; at += length) { /* marks belong to what was left out */
+            length = decode(at, &code);
+            if (columns_of(code) > 0)
+                break;
         }
         used += copy(&at, tail, &out, end);
     }
@@ -240,16 +245,14 @@ size_t adl_text_line(const char *text, size_t columns)
 
 void adl_text_clip(const char *text, size_t length, size_t columns, FILE *out)
 {
-    size_t used = 0;
-    for (const char *at = text, *end = text + length; at < end;) {
+    size_t used = 0, bytes;
+    for (const char *at = text, *end = text + length; at < end; at += bytes) {
         int32_t code;
-        size_t bytes = *at == '\033' ? strcspn(at, "m") + 1 : decode(at, &code), width = 0;
-        if (*at != '\033')
-            width = columns_of(code);
-        used += width;
-        if (used <= columns && bytes <= (size_t)(end - at))
+        bool colour = *at == '\033';
+        bytes = colour ? strcspn(at, "m") + 1 : decode(at, &code);
+        used += colour ? 0 : columns_of(code);
+        if ((colour || used <= columns) && bytes <= (size_t)(end - at))
             fwrite(at, 1, bytes, out);
-        at += bytes;
     }
 }
 
