@@ -275,7 +275,7 @@ class Mount:
         if self.pid and not self.killed and not self.hung:
             try:
                 wait_until(lambda: not running(self.pid) or (self.process and
-                           self.process.poll() is not None), 15)
+                           self.process.poll() is not None), PATIENCE)
             except AssertionError:
                 stuck = True
                 with contextlib.suppress(ProcessLookupError):

@@ -7,10 +7,11 @@ import os
 import subprocess
 from pathlib import Path
 
-from harness import kill_group, run, running, wait_until
+from harness import REPOSITORY, kill_group, run, running, wait_until
 
-SETUP = """\
+SETUP = f"""\
 set -e
+'{REPOSITORY}/contrib/let-go'
 mount -t tmpfs tmpfs "$1"
 mkdir "$1/upper" "$1/work"
 mount -t overlay overlay -o "lowerdir=/usr/sbin,upperdir=$1/upper,workdir=$1/work" /usr/sbin

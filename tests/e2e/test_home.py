@@ -328,3 +328,10 @@ def test_a_journal_without_a_socket_gets_priorities(system, scratch, start):
         assert process.wait(PATIENCE) == 0
     lines = (scratch / "stderr").read_text().splitlines()
     assert [line[: len("<5>mounted")] for line in lines] == ["<5>mounted", "<5>unmount"]
+
+
+def test_other_mounts_end_though_such_a_world_began_while_they_were_there(mount, scratch):
+    """A copy of a mount in another name space would keep its daemon: contrib/let-go lets go of it."""
+    m = mount([f"{NOBODY}/name"])
+    with world(scratch / "world"):
+        m.umount()
