@@ -324,6 +324,8 @@ struct adl_file *adl_file_at(struct adl_engine *engine, uint32_t entry); /* NULL
 bool adl_file_streams(const struct adl_file *file);
 void adl_file_free(struct adl_file *file);
 void adl_file_call(struct adl_file *file, struct adl_call *call);
+/* A call that waits no more: -errno, and it is freed. */
+void adl_call_fail(struct adl_call *call, int error);
 const char *adl_file_url(const struct adl_file *file); /* of the mirror to ask next */
 /* Something was learned from an answer: size, mode, validator. */
 void adl_file_learn(struct adl_transfer *transfer, const struct adl_answer *answer);
@@ -379,8 +381,6 @@ void adl_edition_complete(struct adl_edition *edition);
 bool adl_edition_digest_right(const struct adl_edition *edition);
 void adl_edition_digested(struct adl_edition *edition, int result);
 void adl_edition_sniff(struct adl_file *file, const unsigned char *bytes, size_t length);
-/* A call that waits no more: -errno, and it is freed. */
-void adl_call_fail(struct adl_call *call, int error);
 
 /* --- whole.c: the loop's */
 /* Takes a call of DIGEST, TAKE. */
