@@ -2,11 +2,11 @@
 
 #include "cleanup.h"
 #include "commands.h"
-#include "control.h"
 #include "json_name.h"
 #include "mountpoint.h"
 #include "mounts.h"
 #include "order.h"
+#include "socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -257,10 +257,10 @@ static int connect_told(const struct adl_target *target)
 static int try_connect(const struct adl_target *target)
 {
     char name[64];
-    cleanup_free char *directory = adl_control_directory(target->owner);
+    cleanup_free char *directory = adl_socket_directory(target->owner);
     if (!directory)
         return -ENOMEM;
-    adl_control_name(target->device, name, sizeof(name));
+    adl_socket_name(target->device, name, sizeof(name));
     int r = connect_at(directory, name, target);
     if (r != -ENOENT && r != -ECONNREFUSED)
         return r;

@@ -6,20 +6,16 @@
 #include "desk.h"
 #include "engine.h"
 #include "json_name.h"
+#include "socket.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/file.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <sys/un.h>
 
 /* More are hung up on at once. */
 #define CLIENTS_MAX 64
@@ -35,10 +31,8 @@ struct adl_control {
     const struct adl_tree *tree; /* under names */
     const struct adl_log *log;
     struct adl_control_facts facts;
-    char *path;                      /* owned */
-    char name[64];                   /* of the socket in its directory */
-    ino_t inode;                     /* ... and which one it is */
-    int dir, listen, epoll, wake;    /* owned */
+    struct adl_socket socket;        /* owned. The thread's, from its beginning to its end */
+    int epoll, wake;                 /* owned */
     struct adl_forgetter *forgetter; /* owned */
     struct adl_clients clients;      /* owned. The thread's */
     unsigned n_clients;
@@ -49,118 +43,6 @@ struct adl_control {
     pthread_mutex_t lock;
     struct adl_errands done; /* under lock: what the loop has carried out */
 };
-
-/* --- the directory and the socket in it */
-
-char *adl_control_directory(uid_t uid)
-{
-    const char *base = uid == geteuid() ? getenv("XDG_RUNTIME_DIR") : NULL;
-    char *path = NULL, run[64];
-    struct stat st;
-    if (uid == 0)
-        return strdup("/run/adlfs");
-    snprintf(run, sizeof(run), "/run/user/%u", uid);
-    if (!base || base[0] != '/')
-        base = stat(run, &st) == 0 && st.st_uid == uid ? run : NULL;
-    int r = base ? asprintf(&path, "%s/adlfs", base) : asprintf(&path, "/tmp/adlfs-%u", uid);
-    return r < 0 ? NULL : path;
-}
-
-void adl_control_name(dev_t device, char *out, size_t room)
-{
-    snprintf(out, room, "%u:%u.sock", major(device), minor(device));
-}
-
-/* The directory, made if need be; it must be ours, and nobody else's to enter. */
-static int open_directory(const char *path)
-{
-    if (mkdir(path, 0700) < 0 && errno != EEXIST)
-        return -errno;
-    cleanup_fd int dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    struct stat st;
-    if (dir < 0 || fstat(dir, &st) < 0)
-        return -errno;
-    if (st.st_uid != geteuid())
-        return -EPERM;
-    if ((st.st_mode & 0077) && fchmod(dir, 0700) < 0)
-        return -errno;
-    return steal_fd(&dir);
-}
-
-/* A socket's path must be short (unix(7)): it is reached through the open directory. */
-static int address_of(int dir, const char *name, struct sockaddr_un *out)
-{
-    *out = (struct sockaddr_un){.sun_family = AF_UNIX};
-    int length = snprintf(out->sun_path, sizeof(out->sun_path), "/proc/self/fd/%d/%s", dir, name);
-    return length < (int)sizeof(out->sun_path) ? 0 : -ENAMETOOLONG;
-}
-
-/* Bound under a name of its own and then moved into place: what a daemon that was killed left there
- * is replaced, and nobody connects before anybody listens. */
-static int bind_socket(struct adl_control *control)
-{
-    char fresh[96];
-    struct sockaddr_un address;
-    struct stat st;
-    snprintf(fresh, sizeof(fresh), ".%d.%s", getpid(), control->name);
-    int r = address_of(control->dir, fresh, &address);
-    if (r < 0)
-        return r;
-    unlinkat(control->dir, fresh, 0);
-    control->listen = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (control->listen < 0 ||
-        bind(control->listen, (struct sockaddr *)&address, sizeof(address)) < 0)
-        return -errno;
-    if (fchmodat(control->dir, fresh, 0600, 0) < 0 || listen(control->listen, CLIENTS_MAX) < 0 ||
-        fstatat(control->dir, fresh, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-        renameat(control->dir, fresh, control->dir, control->name) < 0) {
-        r = -errno;
-        unlinkat(control->dir, fresh, 0);
-        return r;
-    }
-    control->inode = st.st_ino;
-    return 0;
-}
-
-static int open_socket(struct adl_control *control)
-{
-    cleanup_free char *directory = adl_control_directory(geteuid());
-    if (!directory)
-        return -ENOMEM;
-    adl_control_name(control->facts.device, control->name, sizeof(control->name));
-    if (asprintf(&control->path, "%s/%s", directory, control->name) < 0) {
-        control->path = NULL;
-        return -ENOMEM;
-    }
-    control->dir = open_directory(directory);
-    int r = control->dir < 0 ? control->dir : 0;
-    /* Against another daemon that takes its own away: see close_socket(). */
-    if (r == 0 && flock(control->dir, LOCK_EX) < 0)
-        r = -errno;
-    if (r == 0) {
-        r = bind_socket(control);
-        flock(control->dir, LOCK_UN);
-    }
-    if (r < 0)
-        adl_log(control->log, ADL_WARNING,
-                "%s: %s: 'adlfs status' and its sisters will not reach this mount", directory,
-                r == -EPERM ? "it belongs to somebody else" : strerror(-r));
-    return r;
-}
-
-/* The device's number may already be another mount's, and the name its socket's. */
-static void close_socket(struct adl_control *control)
-{
-    struct stat st;
-    if (control->listen < 0)
-        return;
-    close(steal_fd(&control->listen));
-    flock(control->dir, LOCK_EX);
-    if (control->inode && fstatat(control->dir, control->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-        st.st_ino == control->inode)
-        unlinkat(control->dir, control->name, 0);
-    flock(control->dir, LOCK_UN);
-}
 
 /* --- what is asked */
 
@@ -382,7 +264,7 @@ static bool is_welcome(const struct adl_control *control, int fd)
 
 static void welcome(struct adl_control *control)
 {
-    cleanup_fd int fd = accept4(control->listen, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    cleanup_fd int fd = accept4(control->socket.listen, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0 && errno != EAGAIN)
         poll(NULL, 0, FULL_MS);
     if (fd < 0 || control->n_clients >= CLIENTS_MAX || !is_welcome(control, fd))
@@ -438,7 +320,7 @@ static void take_event(struct adl_control *control, const struct epoll_event *ev
     if (event->data.ptr == &control->wake) {
         if (read(control->wake, &times, sizeof(times)) < 0 && errno != EAGAIN)
             adl_log(control->log, ADL_ERROR, "eventfd: %s", strerror(errno));
-    } else if (event->data.ptr == &control->listen) {
+    } else if (event->data.ptr == &control->socket.listen) {
         welcome(control);
     } else {
         adl_client_read(event->data.ptr, event->events);
@@ -464,6 +346,19 @@ static void *serve(void *ctx)
 
 /* --- birth and end */
 
+static int open_socket(struct adl_control *control)
+{
+    cleanup_free char *directory = adl_socket_directory(geteuid());
+    if (!directory)
+        return -ENOMEM;
+    int r = adl_socket_open(&control->socket, directory, control->facts.device, CLIENTS_MAX);
+    if (r < 0)
+        adl_log(control->log, ADL_WARNING,
+                "%s: %s: 'adlfs status' and its sisters will not reach this mount", directory,
+                r == -EPERM ? "it belongs to somebody else" : strerror(-r));
+    return r;
+}
+
 /* `which` is one of its two members: its place tells them apart. */
 static int watch_fd(struct adl_control *control, int fd, void *which)
 {
@@ -479,7 +374,7 @@ static int start(struct adl_control *control)
         return -errno;
     int r = open_socket(control);
     r = r < 0 ? r : watch_fd(control, control->wake, &control->wake);
-    r = r < 0 ? r : watch_fd(control, control->listen, &control->listen);
+    r = r < 0 ? r : watch_fd(control, control->socket.listen, &control->socket.listen);
     return r < 0 ? r : -pthread_create(&control->thread, NULL, serve, control);
 }
 
@@ -494,8 +389,7 @@ int adl_control_new(struct adl_engine *engine, const struct adl_tree *tree,
                                     .tree = tree,
                                     .log = log,
                                     .facts = *facts,
-                                    .dir = -1,
-                                    .listen = -1,
+                                    .socket = {.dir = -1, .listen = -1},
                                     .epoll = -1,
                                     .wake = -1};
     LIST_INIT(&control->clients);
@@ -522,7 +416,7 @@ void adl_control_replace(struct adl_control *control, const struct adl_tree *tre
 
 const char *adl_control_path(const struct adl_control *control)
 {
-    return control->path;
+    return control->socket.path;
 }
 
 bool adl_control_forgets(struct adl_control *control)
@@ -546,7 +440,7 @@ void adl_control_stop(struct adl_control *control)
     if (write(control->wake, &once, sizeof(once)) < 0 && errno != EAGAIN)
         adl_log(control->log, ADL_ERROR, "eventfd: %s", strerror(errno));
     pthread_join(control->thread, NULL);
-    close_socket(control);
+    adl_socket_end(&control->socket);
 }
 
 void adl_control_free(struct adl_control *control)
@@ -555,7 +449,7 @@ void adl_control_free(struct adl_control *control)
     if (!control)
         return;
     adl_control_stop(control);
-    close_socket(control);
+    adl_socket_free(&control->socket);
     adl_forgetter_free(control->forgetter); /* gives back what it has */
     while ((errand = TAILQ_FIRST(&control->done))) {
         TAILQ_REMOVE(&control->done, errand, link);
@@ -565,10 +459,7 @@ void adl_control_free(struct adl_control *control)
         close(control->epoll);
     if (control->wake >= 0)
         close(control->wake);
-    if (control->dir >= 0)
-        close(control->dir);
     pthread_mutex_destroy(&control->lock);
     pthread_rwlock_destroy(&control->names);
-    free(control->path);
     free(control);
 }

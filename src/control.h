@@ -6,8 +6,8 @@
  * loop up: a client has a bounded number of questions under way and a bounded room for answers; who
  * asks faster is not read for a while, who subscribes and does not listen is hung up on.
  *
- * The directory is the user's alone (0700, and refused when it belongs to somebody else or is a
- * symbolic link), and who connects must be the user or root (SO_PEERCRED). */
+ * The directory is the user's alone (socket.h), and who connects must be the user or root
+ * (SO_PEERCRED). */
 #ifndef ADL_CONTROL_H
 #define ADL_CONTROL_H
 
@@ -27,14 +27,6 @@ struct adl_control_facts {
     adl_forget_fn *forget;  /* the kernel's pages of a file */
     void *ctx;              /* for that */
 };
-
-/* Where a user's sockets are: /run/adlfs for root; else $XDG_RUNTIME_DIR/adlfs (the caller's own
- * only), /run/user/UID/adlfs if there is such a directory, or /tmp/adlfs-UID. The caller's to free;
- * NULL without memory. */
-char *adl_control_directory(uid_t uid);
-
-/* The name of a mount's socket in it: "MAJOR:MINOR.sock". */
-void adl_control_name(dev_t device, char *out, size_t room);
 
 /* Begins to listen. What is borrowed must live until adl_control_free(). 0 or -errno; what was
  * wrong has been logged. */
