@@ -50,26 +50,25 @@ int adl_mountpoint_resolve(const char *path, char **out)
 
 struct search {
     const char *path;
-    char *type; /* the caller's, `room` bytes */
-    size_t room;
-    bool found;
+    char type[64]; /* of the last mount there; "": none */
 };
 
 static int compare(void *ctx, const struct adl_mount *mount)
 {
     struct search *search = ctx;
-    if (strcmp(mount->point, search->path) == 0) {
-        snprintf(search->type, search->room, "%s", mount->type);
-        search->found = true;
-    }
+    if (strcmp(mount->point, search->path) == 0)
+        snprintf(search->type, sizeof(search->type), "%s", mount->type);
     return 0;
 }
 
 int adl_mountpoint_find(FILE *mountinfo, const char *path, char *type, size_t room)
 {
-    struct search search = {.path = path, .type = type, .room = room};
+    struct search search = {.path = path};
     adl_mounts_each(mountinfo, compare, &search);
-    return search.found ? 0 : -ENOENT;
+    if (!search.type[0])
+        return -ENOENT;
+    snprintf(type, room, "%s", search.type);
+    return 0;
 }
 
 bool adl_mountpoint_ours(const char *path)

@@ -10,8 +10,6 @@
 #include "warm.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/random.h>
 #include <time.h>
 
