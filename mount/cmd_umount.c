@@ -1,5 +1,6 @@
 /* adlfs umount: unmounts, and returns when the daemon has written what it knows and is gone, so
  * that whoever mounts again at once finds all of it in the cache. */
+#include "ask.h"
 #include "cleanup.h"
 #include "commands.h"
 #include "mountpoint.h"
@@ -107,6 +108,24 @@ static int unmount_and_wait(const char *path)
     return r;
 }
 
+/* Who has files open in there may wait for what is paused, and nobody can resume it once it is
+ * detached: it goes on. Asked without patience: a daemon that hangs is let go all the same. */
+static int detach(const char *path)
+{
+    struct adl_target target = {0};
+    struct adl_ask ask;
+    json_t *answer;
+    bool listens = adl_target_find(path, &target) == 0 && adl_ask_open(&target, false, &ask) == 0;
+    int r = adl_mountpoint_unmount(path, true);
+    if (listens) {
+        if (r == 0 && adl_ask(&ask, json_pack("{s:s}", "do", "resume"), &answer) == 0)
+            json_decref(answer);
+        adl_ask_close(&ask);
+    }
+    adl_target_free(&target);
+    return r;
+}
+
 static int umount_one(const char *operand, bool lazy)
 {
     cleanup_free char *path = NULL;
@@ -118,7 +137,7 @@ static int umount_one(const char *operand, bool lazy)
     /* A mount that hangs would keep even the question whether it is dead. */
     if (!lazy && !adl_mountpoint_dead(path))
         return unmount_and_wait(path);
-    r = adl_mountpoint_unmount(path, true);
+    r = lazy ? detach(path) : adl_mountpoint_unmount(path, true);
     return r < 0 ? complain(path, r) : 0;
 }
 
@@ -138,7 +157,7 @@ const struct adl_command adl_umount_command = {
     .about = "Unmounts each MOUNTPOINT, and returns when its daemon has ended and the cache\n"
              "says all that was fetched. Mounts whose daemon is dead are cleared.",
     .notes = "With --lazy the mount disappears at once, and its daemon ends when the last file\n"
-             "of it is closed.",
+             "of it is closed. What is paused goes on for whoever has files open.",
     .user = ADL_FOR_UMOUNT,
     .min_operands = 1,
     .max_operands = SIZE_MAX,

@@ -168,3 +168,16 @@ def test_an_interrupted_read_ends_while_paused(mount, origin, start, options):
     run(m.binary, "pause", m.path)
     reader.terminate()
     assert reader.wait(30) != 0
+
+
+def test_a_lazy_unmount_leaves_nobody_waiting_for_a_resume(mount, origin):
+    m = mount([origin.file("l", SIZE), " out=l.bin"])
+    assert read_at(m / "l.bin", 0, 1) == content("l", 0, 1)
+    with Control(m) as control:
+        run(m.binary, "pause", m.path)
+        reader = Reader(m / "l.bin", SIZE - 4096, 4096)
+        wait_until(lambda: control.file("l.bin")["waiting"] > 0)
+        run(m.binary, "umount", "--lazy", m.path)
+    reader.join(30)
+    assert reader.bytes == content("l", SIZE - 4096, 4096)
+    m.wait_end()
