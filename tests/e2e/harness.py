@@ -81,6 +81,49 @@ def mounted(path):
     return False
 
 
+def other_spaces(path):
+    """Processes, one for each mount name space but ours, in whose table a copy of the mount on
+    `path` stands: as long as it does, the mount's daemon is not told to end."""
+    found, ours = {}, os.readlink("/proc/self/ns/mnt")
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            space = os.readlink(process / "ns/mnt")
+            if space != ours and space not in found:
+                if f" {path} " in (process / "mountinfo").read_text():
+                    found[space] = int(process.name)
+    return list(found.values())
+
+
+@contextlib.contextmanager
+def nowhere_else(path):
+    """While a mount's end is waited for: once it is gone here, it is taken out of the other mount
+    name spaces, too. Who makes one (another test, a Debian 13 tree) gets copies of all mounts."""
+    done = threading.Event()
+
+    def look():
+        while not done.wait(1):
+            for pid in [] if mounted(path) else other_spaces(path):
+                with contextlib.suppress(AssertionError):
+                    run("nsenter", f"--target={pid}", "--mount", "umount", "-l", path, check=False)
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def state_of(pid):
+    """What a process' threads do, for whoever wonders why it does not end."""
+    told = []
+    for task in Path(f"/proc/{pid}/task").glob("*"):
+        with contextlib.suppress(OSError):
+            told.append(" ".join((task / name).read_text().strip() for name in
+                                 ("comm", "wchan", "syscall")))
+    return "; ".join(told)
+
+
 def running(pid):
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
@@ -244,8 +287,9 @@ class Mount:
         assert not mounted(self.path)
 
     def umount(self):
-        run(self.binary, "umount", self.path)
-        self.wait_end()
+        with nowhere_else(self.path):
+            run(self.binary, "umount", self.path)
+            self.wait_end()
 
     def kill(self):
         """kill -9, and what is left of the mount is taken away."""
@@ -271,13 +315,14 @@ class Mount:
         for command in ("fusermount3", "-u"), ("umount", "-l"):
             if mounted(self.path):
                 run(*command, self.path, check=False)
-        stuck = False
+        stuck = ""
         if self.pid and not self.killed and not self.hung:
             try:
-                wait_until(lambda: not running(self.pid) or (self.process and
-                           self.process.poll() is not None), 15)
+                with nowhere_else(self.path):
+                    wait_until(lambda: not running(self.pid) or (self.process and
+                               self.process.poll() is not None), 15)
             except AssertionError:
-                stuck = True
+                stuck = f"{other_spaces(self.path)} {state_of(self.pid)}"
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(self.pid, signal.SIGKILL)
             if self.process:
@@ -285,7 +330,7 @@ class Mount:
         while mounted(self.path):
             run("umount", "-l", self.path)
         assert not self.hung, f"a hang, or more than {MOUNT_LIMIT} s: {self.log()[-4000:]}"
-        assert not stuck, f"the daemon did not end after its unmount: {self.log()[-4000:]}"
+        assert not stuck, f"the daemon did not end after its unmount: {stuck}\n{self.log()[-4000:]}"
         assert not crashed, f"the daemon ended with {self.process.returncode}: {self.log()[-4000:]}"
 
 

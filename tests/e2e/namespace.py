@@ -9,8 +9,10 @@ from pathlib import Path
 
 from harness import kill_group, run, running, wait_until
 
+# Copies of the mounts of tests beside this one would keep their daemons from ending.
 SETUP = """\
 set -e
+umount -a -l -t fuse.adlfs || :
 mount -t tmpfs tmpfs "$1"
 mkdir "$1/upper" "$1/work"
 mount -t overlay overlay -o "lowerdir=/usr/sbin,upperdir=$1/upper,workdir=$1/work" /usr/sbin

@@ -134,6 +134,7 @@ def test_nobody_else_may_ask(mount, origin):
 
 
 ELSEWHERE = """
+umount -a -l -t fuse.adlfs
 mount -t tmpfs none /run || exit 9
 if [ "$3" = link ]; then mkdir /run/x; ln -s x /run/adlfs
 else mkdir /run/adlfs; chown 65534 /run/adlfs; fi

@@ -125,7 +125,8 @@ def test_what_another_mount_has_open_is_left_alone(mount, origin, scratch):
         origin.reset(urls[0])
         assert file.read() == content("held", 0, size)
         assert fetched(origin.stats(urls[0])) == 0
-    wait_until(lambda: not first.files(".data"))
+    # The entry of 'gone', which was read past the cache, may stay: there is nothing in it.
+    wait_until(lambda: taken(cache) <= MIB, what="room once it is closed")
 
 
 @pytest.mark.parametrize("rounds", [6])
