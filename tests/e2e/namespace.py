@@ -7,7 +7,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from harness import kill_group, run, running, wait_until
+from harness import kill_group, mount_table, run, running, wait_until
 
 # Copies of the mounts of tests beside this one would keep their daemons from ending.
 SETUP = """\
@@ -76,7 +76,7 @@ class World:
 
     def mounted(self, point):
         """The line of mountinfo of what is mounted on `point`, "" if nothing is."""
-        for line in Path(f"/proc/{self.pid}/mountinfo").read_text().splitlines():
+        for line in mount_table(self.pid):
             if line.split(" ")[4] == os.fspath(point):
                 return line
         return ""
