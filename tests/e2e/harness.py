@@ -180,8 +180,21 @@ SIZE_PROBE = "bytes=0-0"  # what a stat(2) asks; its byte comes again with the f
 
 
 def fetched(stats):
-    """Bytes that an origin sent, but for the size probe's."""
-    return sum(entry["sent"] for entry in stats["log"] if entry["range"] != SIZE_PROBE)
+    """Bytes that an origin sent and the client took, each as often as it came, but for the size
+    probe's. How much of an answer that the client cut short fits into socket buffers differs between
+    machines: of those counts what no other answer brought."""
+    answers = [entry for entry in stats["log"] if entry["range"] != SIZE_PROBE and entry["sent"]]
+    whole = [entry for entry in answers if entry["finished"] and not entry["cut"]]
+    return sum(entry["sent"] for entry in whole) + covered(answers) - covered(whole)
+
+
+def covered(answers):
+    """How many bytes of the file at least one of them brought."""
+    total = at = 0
+    for first, sent in sorted((entry["first"], entry["sent"]) for entry in answers):
+        total += max(0, first + sent - max(first, at))
+        at = max(at, first + sent)
+    return total
 
 
 def xattr(path, name):
