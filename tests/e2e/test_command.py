@@ -1,5 +1,6 @@
 """The command itself: what it says, how it goes to the background and comes to an end."""
 
+import ctypes
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import subprocess
 import pytest
 
 from harness import errno_of, fetched, mounted, run, running, same_content, wait_until, xattr
+from origin import content
 
 NOBODY = "http://127.0.0.1:1"  # mounting needs no network
 
@@ -204,3 +206,13 @@ def test_probe_sends_headers_and_shows_no_secrets(adlfs, origin):
     answer, = json.loads(result.stdout)
     assert answer["error"] is None and answer["url"] == f"{url}?..."
     assert b"hunter2" not in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_mount_whichever_thread_gets_it(mount, origin, number):
+    m = mount([origin.file("a", 10)])
+    assert (m / "data.bin").read_bytes() == content("a", 0, 10)
+    threads = sorted(map(int, os.listdir(f"/proc/{m.pid}/task")))
+    tgkill = 234 if os.uname().machine == "x86_64" else 131
+    assert ctypes.CDLL(None).syscall(tgkill, m.pid, threads[1], number) == 0  # not the one that waits
+    m.wait_end()
