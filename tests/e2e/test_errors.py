@@ -4,7 +4,6 @@ import errno
 import os
 import signal
 import subprocess
-import time
 
 import pytest
 
@@ -107,17 +106,15 @@ def test_a_certificate_that_is_not_trusted_is_an_error(mount, nginx):
 @pytest.mark.parametrize("where", ["before the probe's answer", "within the body"])
 def test_an_interrupt_ends_a_waiting_cat_at_once(mount, origin, start, where):
     url = origin.file("waits", SIZE, "silent" if "probe" in where else "gate=no;hold=200000")
-    file = mount([url]) / "data.bin"
+    file = mount([url], "--retry-for=10m", "--stall-timeout=10m") / "data.bin"
     cat = start("cat", file, stdout=subprocess.DEVNULL)
     if "probe" in where:
         origin.wait(url, requests=1)
     else:
         origin.wait(url, bytes=200000)
         wait_until(lambda: waits_in_fuse(cat.pid))
-    begin = time.monotonic()
     cat.send_signal(signal.SIGINT)
     assert cat.wait(PATIENCE) == -signal.SIGINT
-    assert time.monotonic() - begin < 5
 
 
 def waits_in_fuse(pid):

@@ -56,7 +56,7 @@ def test_jobs_bound_the_connections(mount, origin):
 
 
 def test_readers_come_first(mount, origin):
-    url = origin.file("big", 64 * MIB, "rate=1M")
+    url = origin.file("big", 64 * MIB, "rate=256K")
     m = mount([url, origin.file("small", MIB), " out=small"], "--max-connections-per-origin=4")
     run(m.binary, "warm", "--detach", m / "data.bin")
     with Control(m) as control:
