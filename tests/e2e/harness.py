@@ -140,11 +140,33 @@ def state_of(pid):
     return "; ".join(told)
 
 
-def running(pid):
+def state_and_start(pid):
+    """The letter that proc(5) has for it, and when it was started; None when it is gone."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     except (FileNotFoundError, ProcessLookupError):
-        return False
+        return None
+    return fields[0], fields[19]
+
+
+class Pid(int):
+    """A process id that is not taken for another process', which got it later: with threads by the
+    ten thousand, that is soon."""
+
+    def __init__(self, _):
+        self.start = (state_and_start(self) or [None, None])[1]
+
+
+def running(pid):
+    now = state_and_start(pid)
+    return now is not None and now[0] not in "ZX" and getattr(pid, "start", now[1]) == now[1]
+
+
+def end_process(pid):
+    """SIGKILL, to no other that has the number by now."""
+    with contextlib.suppress(ProcessLookupError):
+        if running(pid):
+            os.kill(pid, signal.SIGKILL)
 
 
 def errno_of(function, *arguments):
@@ -278,8 +300,7 @@ class Mount:
     def give_up(self):
         """A test waits in a read that never ends: without its daemon it does."""
         self.hung = True
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
+        end_process(self.pid)
 
     def __truediv__(self, name):
         return self.path / name
@@ -296,13 +317,13 @@ class Mount:
                 self.process = subprocess.Popen([*command, "-f", source, self.path], stdout=log,
                                                 stderr=log, stdin=subprocess.DEVNULL,
                                                 start_new_session=True)
-            self.pid = self.process.pid
+            self.pid = Pid(self.process.pid)
             wait_until(lambda: mounted(self.path) or self.process.poll() is not None)
             assert self.process.poll() is None, f"adlfs mount ended: {self.log()}"
         else:
             run(*command, f"--log-file={self.log_file}", source, self.path)
             assert mounted(self.path)
-            self.pid = int(xattr(self.path, "pid"))
+            self.pid = Pid(xattr(self.path, "pid"))
         return self
 
     def wait_end(self):
@@ -327,7 +348,7 @@ class Mount:
 
     def kill_only(self):
         self.killed = True
-        os.kill(self.pid, signal.SIGKILL)
+        end_process(self.pid)
         if self.process:
             self.process.wait(PATIENCE)
         else:
@@ -354,8 +375,7 @@ class Mount:
                 # A name space of another user's holds on to its copies: not the daemon's fault.
                 stuck = "" if other_spaces(self.path) else f"[{state_of(self.pid)}]"
                 self.killed = True
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(self.pid, signal.SIGKILL)
+                end_process(self.pid)
             if self.process:
                 crashed = (self.process.wait(PATIENCE) != 0 and not self.killed) or crashed
         while mounted(self.path):

@@ -7,7 +7,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from harness import kill_group, mount_table, run, running, wait_until
+from harness import Pid, kill_group, mount_table, run, running, wait_until
 
 # Copies of the mounts of tests beside this one would keep their daemons from ending.
 SETUP = """\
@@ -55,7 +55,7 @@ class World:
             self.close()
             raise AssertionError(f"no name spaces: {said.decode()}")
         inner = run("ps", "--no-headers", "-o", "pid", "--ppid", self.outer.pid).stdout.split()
-        self.pid = int(inner[0])
+        self.pid = Pid(inner[0])
 
     def path(self, path):
         return Path(f"/proc/{self.pid}/root{path}")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import errno_of, fetched, mounted, run, running, same_content, wait_until, xattr
+from harness import Pid, errno_of, fetched, mounted, run, running, same_content, wait_until, xattr
 from origin import content
 
 NOBODY = "http://127.0.0.1:1"  # mounting needs no network
@@ -36,7 +36,7 @@ def mount_here(adlfs, fuse, scratch, point):
 
 
 def daemon_of(point):
-    return int(xattr(point, "pid"))
+    return Pid(xattr(point, "pid"))
 
 
 def test_help_fits_a_small_terminal(adlfs):

@@ -95,7 +95,7 @@ def test_a_mirror_is_held_to_its_version_too(mount, origin):
 def test_a_second_stream_without_validators_is_compared(mount, origin):
     plain = f"ranges=ignore;{NO_VALIDATOR}"
     url = origin.file("s", MIB, f"{plain};gate=g;hold=300000", "f")
-    m = mount(url, "--revalidate=0")
+    m = mount(url, "--revalidate=0", "--stall-timeout=2")
     fd = open_random(m / "f")
     try:
         os.pread(fd, 4096, 0)
@@ -218,8 +218,8 @@ def test_a_complete_stream_is_not_fetched_again_where_conditions_are_ignored(mou
 
 
 def test_a_drip_is_progress(mount, origin):
-    m = mount(origin.file("s", MIB, "drip=0.04", "f"), "--retry-for=2")
-    assert in_time(3, "head", "-c", "4000", m / "f") is None
+    m = mount(origin.file("s", MIB, "drip=0.04", "f"), "--retry-for=3")
+    assert in_time(4.5, "head", "-c", "4000", m / "f") is None
 
 
 def test_attributes_reserve_no_space(mount, origin):

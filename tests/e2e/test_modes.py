@@ -128,7 +128,7 @@ def test_ranges_that_stop_working_do_not_harm(mount, origin):
 ])
 def test_what_cannot_be_right_is_an_error(mount, origin, options, error):
     url = origin.file("wrong", SIZE, options)
-    file = mount([url], "--retry-for=1") / "data.bin"
+    file = mount([url], "--retry-for=20") / "data.bin"
     assert errno_of(read_at, file, 0, 10) == error
     assert xattr(file, "error")
 
@@ -165,7 +165,7 @@ def test_authorization_is_not_sent_to_another_server(mount, origin):
 @pytest.fixture
 def probe(adlfs):
     def ask(*arguments, check=True):
-        return run(adlfs, "probe", "--retry-for=1", *arguments, check=check)
+        return run(adlfs, "probe", "--retry-for=5", *arguments, check=check)
     return ask
 
 

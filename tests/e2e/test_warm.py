@@ -86,7 +86,7 @@ def test_interrupting_the_waiting_does_not_end_the_fetching(mount, origin, start
 def test_what_does_not_come_is_told_and_the_rest_comes(mount, origin):
     m = mount([origin.file("gone", MIB, "status=404"), " out=gone", origin.file("good", MIB),
                " out=good", origin.file("never", MIB, "status=503"), " out=never"],
-              "--retry-for=1")
+              "--retry-for=3")
     said = run(m.binary, "warm", m.path, check=False)
     assert said.returncode == 1
     assert b"gone: " in said.stderr and b"404" in said.stderr
