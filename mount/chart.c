@@ -1,6 +1,7 @@
 #include "chart.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 static int64_t edge(const struct adl_chart *chart, size_t index)
 {
@@ -82,7 +83,8 @@ unsigned adl_chart_draw(const struct adl_chart *chart, const struct adl_screen *
     return rows;
 }
 
-void adl_chart_legend(const struct adl_chart *chart, const struct adl_screen *screen, FILE *out)
+void adl_chart_legend(const struct adl_chart *chart, const struct adl_screen *screen, size_t used,
+                      size_t indent, FILE *out)
 {
     bool occurs[6] = {false};
     const char *between = "";
@@ -93,6 +95,13 @@ void adl_chart_legend(const struct adl_chart *chart, const struct adl_screen *sc
     for (unsigned cell = 0; cell < 6; cell++) {
         if (!occurs[cell])
             continue;
+        size_t width = strlen(meanings[cell]) + (cell == ADL_CELL_FLIGHT ? 4 : 2);
+        if (used + strlen(between) + width >= screen->columns) {
+            between = "";
+            used = indent;
+            fprintf(out, "\n%*s", (int)indent, "");
+        }
+        used += strlen(between) + width;
         fprintf(out, "%s%s", between, adl_screen_colour(screen, colours[cell]));
         if (cell == ADL_CELL_FLIGHT)
             fputs("1-9", out);

@@ -46,7 +46,9 @@ enum adl_cell adl_chart_cell(const struct adl_chart *chart, size_t index, size_t
 unsigned adl_chart_draw(const struct adl_chart *chart, const struct adl_screen *screen,
                         unsigned columns, unsigned indent, FILE *out);
 
-/* What the characters mean, of those that occur, in one line without its end. */
-void adl_chart_legend(const struct adl_chart *chart, const struct adl_screen *screen, FILE *out);
+/* What the characters mean, of those that occur, without the end of a line. `used` columns of the
+ * line are taken; what does not fit goes on in the next, behind `indent` blanks. */
+void adl_chart_legend(const struct adl_chart *chart, const struct adl_screen *screen, size_t used,
+                      size_t indent, FILE *out);
 
 #endif

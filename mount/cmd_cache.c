@@ -4,6 +4,7 @@
 #include "commands.h"
 #include "inventory.h"
 #include "json.h"
+#include "json_name.h"
 #include "logger.h"
 #include "screen.h"
 #include "spell.h"
@@ -50,7 +51,7 @@ static json_t *json_of(const struct adl_item *item)
 {
     char key[ADL_NAME_ROOM];
     adl_store_name(&item->key, "", key);
-    return json_pack("{ss so so so sI so sb}", "key", key, "url", adl_json_text(item->url), "size",
+    return json_pack("{ss so so so sI so sb}", "key", key, "url", adl_json_name(item->url), "size",
                      adl_json_number(item->size, item->size >= 0), "cached",
                      adl_json_number(item->cached, item->size >= 0), "allocated",
                      (json_int_t)item->allocated, "used", adl_json_time(item->used / 1000000000),
@@ -85,17 +86,26 @@ static void print_age(int64_t seconds)
     printf("  %8s", age);
 }
 
+/* Narrower screens do not show these columns. */
+#define DISK_LEAST 50
+#define USED_LEAST 60
+
 static void print_item(const struct adl_item *item, const struct adl_screen *screen, time_t now)
 {
     char size[ADL_TEXT_ROOM], disk[ADL_TEXT_ROOM], percent[ADL_TEXT_ROOM], key[ADL_NAME_ROOM];
     char shown[4096];
-    size_t columns = screen->columns > 60 ? screen->columns - 43 : 20;
+    const char *more = item->garbage ? " (garbage)" : "";
+    size_t used = 1 + 19 + (screen->columns < DISK_LEAST ? 0 : 11) +
+                  (screen->columns < USED_LEAST ? 0 : 10) + strlen(more);
+    size_t columns = screen->columns > used + 4 ? screen->columns - used : 4;
     adl_text_show(name_of(item, key), screen->terminal ? columns : 2048, shown, sizeof(shown));
-    printf("%9s  %6s  %9s", item->size < 0 ? "-" : adl_text_size(item->size, size),
-           item->size < 0 ? "-" : adl_text_percent(item->cached, item->size, percent),
-           adl_text_size(item->allocated, disk));
-    print_age(now - item->used / 1000000000);
-    printf("  %s%s\n", shown, item->garbage ? " (garbage)" : "");
+    printf("%9s  %6s", item->size < 0 ? "-" : adl_text_size(item->size, size),
+           item->size < 0 ? "-" : adl_text_percent(item->cached, item->size, percent));
+    if (screen->columns >= DISK_LEAST)
+        printf("  %9s", adl_text_size(item->allocated, disk));
+    if (screen->columns >= USED_LEAST)
+        print_age(now - item->used / 1000000000);
+    printf("  %s%s\n", shown, more);
 }
 
 static int list(struct cache *cache)
@@ -109,7 +119,9 @@ static int list(struct cache *cache)
     char disk[ADL_TEXT_ROOM];
     adl_screen_init(&screen, stdout);
     if (cache->inventory.count)
-        printf("%9s  %6s  %9s  %8s  %s\n", "SIZE", "CACHED", "ON DISK", "USED", "URL");
+        printf("%9s  %6s%s%s  URL\n", "SIZE", "CACHED",
+               screen.columns < DISK_LEAST ? "" : "    ON DISK",
+               screen.columns < USED_LEAST ? "" : "      USED");
     for (size_t i = 0; i < cache->inventory.count; i++)
         print_item(&cache->inventory.items[i], &screen, time(NULL));
     printf("%zu file%s, %s in %s\n", cache->inventory.count, cache->inventory.count == 1 ? "" : "s",

@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "get.h"
 #include "json.h"
+#include "json_name.h"
 #include "logger.h"
 #include "tempdir.h"
 #include "text.h"
@@ -40,7 +41,8 @@ struct command {
     int store_lock;   /* owned: the store, for as long as it must not be removed; -1 */
     char temporary[ADL_TEMPDIR_ROOM];
     bool *done; /* owned: the entries that need nothing of the store any more */
-    bool kept;  /* of one that failed something came */
+    size_t failed;
+    bool kept; /* of one that failed something came */
 };
 
 /* --- what was asked for */
@@ -143,7 +145,9 @@ static int open_store(struct command *command)
         command->store = r < 0 ? NULL : strdup(command->temporary);
         return r < 0 ? r : command->store ? 0 : -ENOMEM;
     }
-    if (asprintf(&command->store, "%s/" STORE_NAME, command->directory) < 0) {
+    size_t length = strlen(command->directory);
+    const char *slash = length && command->directory[length - 1] == '/' ? "" : "/";
+    if (asprintf(&command->store, "%s%s" STORE_NAME, command->directory, slash) < 0) {
         command->store = NULL;
         return -ENOMEM;
     }
@@ -194,10 +198,10 @@ static void print_json(const struct adl_download *one, int64_t ms)
                                          [ADL_DOWNLOAD_UNCHANGED] = "unchanged",
                                          [ADL_DOWNLOAD_FAILED] = "failed"};
     json_t *json =
-        json_pack("{so ss so so sI sf so}", "path", adl_json_text(one->path), "state",
-                  states[one->state], "url", adl_json_text(one->url), "size",
+        json_pack("{so ss so so sI sf so}", "path", adl_json_name(one->path), "state",
+                  states[one->state], "url", adl_json_name(one->url), "size",
                   adl_json_number(one->size, one->size >= 0), "resumed", (json_int_t)one->resumed,
-                  "seconds", (double)ms / 1000, "error", adl_json_text(one->error));
+                  "seconds", (double)ms / 1000, "error", adl_json_name(one->error));
     if (json)
         json_dumpf(json, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
     putchar('\n');
@@ -226,6 +230,7 @@ static void over(void *ctx, const struct adl_download *one, int64_t ms)
     if (one->state == ADL_DOWNLOAD_FAILED) {
         adl_log_escape(one->error ? one->error : strerror(ENOMEM), error, sizeof(error));
         fprintf(stderr, "adlfs get: %s: %s\n", name, error);
+        command->failed++;
         command->kept = command->kept || one->cached > 0;
     } else {
         command->done[one->entry] = true;
@@ -241,6 +246,9 @@ static void over(void *ctx, const struct adl_download *one, int64_t ms)
 static void tell_kept(const struct command *command, int result)
 {
     bool keeps = command->directory || command->options->settings.cache_dir;
+    size_t count = command->wanted.manifest.count;
+    if (command->failed && count > 1) /* their lines may have gone by long ago */
+        fprintf(stderr, "adlfs get: %zu of %zu files did not come\n", command->failed, count);
     if (result == -EINTR)
         fprintf(stderr, "adlfs get: interrupted%s%s%s\n", keeps ? "; what came is kept in " : "",
                 keeps ? command->store : "", keeps ? ": the same command goes on with it" : "");
@@ -300,7 +308,7 @@ static int open_all(struct command *command)
         shown = command->store ? command->store : "the temporary directory";
     }
     if (r < 0)
-        fprintf(stderr, "adlfs get: %s: %s\n", shown, strerror(-r));
+        fprintf(stderr, "adlfs get: cannot keep what comes in %s: %s\n", shown, strerror(-r));
     command->done = calloc(command->wanted.manifest.count, sizeof(*command->done));
     return r == 0 && !command->done ? -ENOMEM : r;
 }

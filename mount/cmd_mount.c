@@ -216,11 +216,17 @@ static int start_reloader(struct job *job)
 static int start_engine(struct job *job)
 {
     const struct adl_settings *settings = &job->options->settings;
+    cleanup_free char *usual = NULL;
     int r = adl_engine_new(settings, &job->manifest, &job->logger.log, &job->engine);
+    if (r < 0 && !settings->cache_dir)
+        adl_store_default(&usual);
     if (r < 0)
         adl_log(&job->logger.log, ADL_ERROR,
                 "cannot use the cache directory %s: %s; --cache-dir=DIR names another",
-                settings->cache_dir ? settings->cache_dir : "(the default)", strerror(-r));
+                settings->cache_dir ? settings->cache_dir
+                : usual             ? usual
+                                    : "(no HOME)",
+                strerror(-r));
     return r;
 }
 
@@ -230,6 +236,8 @@ static void tell_mount_error(const struct job *job, int error)
     const char *hint = "";
     if (access("/dev/fuse", F_OK) < 0)
         hint = ": there is no /dev/fuse ('modprobe fuse' brings it; a container must be given it)";
+    else if (access("/dev/fuse", R_OK | W_OK) < 0)
+        hint = ": /dev/fuse may not be opened: 'ls -l /dev/fuse' tells by whom it may";
     else if (geteuid() != 0 && (error == -EPERM || error == -EACCES))
         hint = ": without root it takes fusermount3 (Debian's package fuse3) and a directory of "
                "your own";

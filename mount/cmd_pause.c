@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static int set(const char *word, const struct adl_target *target, struct adl_ask *ask,
+static int set(const char *word, bool all, const struct adl_target *target, struct adl_ask *ask,
                json_t *paths)
 {
     json_t *answer;
@@ -23,6 +23,8 @@ static int set(const char *word, const struct adl_target *target, struct adl_ask
                 "adlfs resume: %s is paused as a whole: nothing is fetched before\n"
                 "  'adlfs resume %s'\n",
                 target->mountpoint, target->mountpoint);
+    else if (all) /* nobody said which: they may be more than was thought */
+        printf("%s: %sd\n", target->mountpoint, word);
     int status = refused ? ADL_EXIT_FAILED : ADL_EXIT_DONE;
     json_decref(answer);
     return status;
@@ -30,25 +32,25 @@ static int set(const char *word, const struct adl_target *target, struct adl_ask
 
 static int pause_one(void *ctx, const struct adl_target *target, struct adl_ask *ask, json_t *paths)
 {
-    (void)ctx;
-    return set("pause", target, ask, paths);
+    return set("pause", *(const bool *)ctx, target, ask, paths);
 }
 
 static int resume_one(void *ctx, const struct adl_target *target, struct adl_ask *ask,
                       json_t *paths)
 {
-    (void)ctx;
-    return set("resume", target, ask, paths);
+    return set("resume", *(const bool *)ctx, target, ask, paths);
 }
 
 static int run_pause(const struct adl_options *options)
 {
-    return adl_ask_each("pause", options->operands, options->n_operands, pause_one, NULL);
+    bool all = options->n_operands == 0;
+    return adl_ask_each("pause", options->operands, options->n_operands, pause_one, &all);
 }
 
 static int run_resume(const struct adl_options *options)
 {
-    return adl_ask_each("resume", options->operands, options->n_operands, resume_one, NULL);
+    bool all = options->n_operands == 0;
+    return adl_ask_each("resume", options->operands, options->n_operands, resume_one, &all);
 }
 
 const struct adl_command adl_pause_command = {

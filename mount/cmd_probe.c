@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "file.h"
 #include "json.h"
+#include "json_name.h"
 #include "logger.h"
 #include "tempdir.h"
 #include "url.h"
@@ -85,14 +86,14 @@ static void on_report(void *ctx, const struct adl_report *report)
                         : report->error ? report->error
                                         : strerror(-finding->error);
     finding->json =
-        json_pack("{so so so so so so so so so so}", "url", adl_json_text(report->url), "mode",
-                  adl_json_text(report->mode), "size",
+        json_pack("{so so so so so so so so so so}", "url", adl_json_name(report->url), "mode",
+                  adl_json_name(report->mode), "size",
                   adl_json_number(report->size, report->size >= 0), "etag",
-                  adl_json_text(report->etag), "last_modified", adl_json_time(report->mtime),
-                  "final_url", adl_json_text(report->final_url), "http_version",
-                  adl_json_text(http_name(report->http_version)), "status",
+                  adl_json_name(report->etag), "last_modified", adl_json_time(report->mtime),
+                  "final_url", adl_json_name(report->final_url), "http_version",
+                  adl_json_name(http_name(report->http_version)), "status",
                   adl_json_number(report->http_status, report->http_status > 0), "seconds",
-                  json_real(report->seconds), "error", adl_json_text(error));
+                  json_real(report->seconds), "error", adl_json_name(error));
     count(finding);
 }
 

@@ -26,7 +26,10 @@ static bool add_setting(const char *word, json_t *request)
     int64_t rate;
     if (!equals || !adl_text_parse_size(equals + 1, strlen(equals + 1), &rate) ||
         rate > ADL_LIMIT_MAX) {
-        fprintf(stderr, "adlfs set: limit-rate: not of the form limit-rate=500K, 2.5M or 0\n");
+        fprintf(
+            stderr,
+            "adlfs set: '%s' is not of the form limit-rate=500K, limit-rate=2.5M or limit-rate=0\n",
+            word);
         return false;
     }
     json_object_set_new(request, "limit-rate", json_integer(rate));

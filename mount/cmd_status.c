@@ -3,6 +3,7 @@
 #include "cleanup.h"
 #include "commands.h"
 #include "draw.h"
+#include "metrics.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -68,12 +69,13 @@ static void draw(const struct status *status, const json_t *answer, unsigned row
         for (size_t i = 0; i < json_array_size(files); i++) {
             if (i)
                 fputc('\n', out);
-            adl_draw_file(json_array_get(files, i), screen, out);
+            adl_draw_file(json_array_get(files, i), screen,
+                          screen->terminal ? screen->rows - 1 : UINT32_MAX, out);
         }
         return;
     }
     adl_draw_mount(json_object_get(answer, "mount"), screen, out);
-    adl_draw_files(files, screen, rows, out);
+    adl_draw_files(files, !json_is_integer(json_object_get(answer, "next")), screen, rows, out);
 }
 
 static int complain(const struct adl_target *target, int error, const json_t *answer)
@@ -198,7 +200,7 @@ static int watch(void *ctx, const struct adl_target *target, struct adl_ask *ask
 static int print_all(const struct status *status)
 {
     if (status->options->format == ADL_FORMAT_PROMETHEUS) {
-        adl_draw_metrics(status->all, stdout);
+        adl_metrics_write(status->all, stdout);
         return ADL_EXIT_DONE;
     }
     json_dumpf(status->all, stdout, JSON_INDENT(2));

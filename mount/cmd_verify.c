@@ -25,10 +25,12 @@ struct verify {
     size_t n_paths;
     struct adl_logger logger;
     struct adl_store *store;
-    json_t *array;  /* owned: what --json prints */
-    int64_t bytes;  /* compared */
-    size_t entries; /* that are cached at all */
-    size_t ranges;  /* dropped */
+    json_t *array;   /* owned: what --json prints */
+    int64_t bytes;   /* compared */
+    size_t entries;  /* that are cached at all */
+    size_t ranges;   /* dropped */
+    size_t in_use;   /* left out */
+    size_t failures; /* of files that could not be checked, and of mounts that could not be asked */
     bool rotten, failed;
 };
 
@@ -53,12 +55,11 @@ static json_t *json_ranges(const struct adl_extents *set)
 static void add_json(struct verify *verify, const char *url, const struct adl_rot *found,
                      const char *error)
 {
-    json_t *name = json_string(url);
-    json_array_append_new(verify->array, json_pack("{so sI so so ss?}", verify->named,
-                                                   name ? name : json_string("?"), "checked",
-                                                   (json_int_t)found->checked, "dropped",
-                                                   json_ranges(&found->wrong), "lost",
-                                                   json_ranges(&found->lost), "error", error));
+    json_array_append_new(verify->array,
+                          json_pack("{so sI so so ss?}", verify->named, adl_json_name(url),
+                                    "checked", (json_int_t)found->checked, "dropped",
+                                    json_ranges(&found->wrong), "lost", json_ranges(&found->lost),
+                                    "error", error));
 }
 
 static void print_ranges(const char *url, const struct adl_extents *set, const char *what)
@@ -91,6 +92,8 @@ static void tell_unchecked(struct verify *verify, const char *url, int error, bo
                       : error == -EBADMSG   ? "what told of it was damaged: all of it is dropped"
                                             : strerror(-error);
     verify->rotten |= error == -EBADMSG;
+    verify->in_use += error == -EWOULDBLOCK;
+    verify->failures += error != -EBADMSG && error != -EWOULDBLOCK;
     verify->failed |= error != -EBADMSG && (asked || error != -EWOULDBLOCK);
     if (verify->options->json)
         add_json(verify, url, &none, why);
@@ -174,6 +177,7 @@ static void take_file(struct verify *verify, const struct adl_target *target, co
     adl_log_escape(path ? path : "?", shown, sizeof(shown));
     if (text) {
         verify->failed = true;
+        verify->failures++;
         if (verify->options->json)
             add_json(verify, shown, &found, text);
         else
@@ -183,6 +187,7 @@ static void take_file(struct verify *verify, const struct adl_target *target, co
         tell_found(verify, shown, &found);
     } else {
         verify->failed = true;
+        verify->failures++;
     }
     adl_rot_free(&found);
 }
@@ -204,6 +209,7 @@ static int ask_mount(struct verify *verify, const struct adl_target *target, str
     if (refused) {
         fprintf(stderr, "adlfs verify: %s: %s\n", target->mountpoint, refused);
         verify->failed = true;
+        verify->failures++;
     }
     for (size_t i = 0; i < json_array_size(files); i++)
         take_file(verify, target, json_array_get(files, i));
@@ -219,23 +225,35 @@ static int check_mounted(void *ctx, const struct adl_target *target, struct adl_
     int r = 0;
     for (json_int_t at = 0; at >= 0 && r == 0 && !stop;)
         r = ask_mount(verify, target, ask, paths, &at);
-    if (r < 0 && !stop)
+    if (r < 0 && !stop) {
         adl_ask_complain("verify", target, r);
+        verify->failures++;
+    }
     return r < 0 ? ADL_EXIT_FAILED : ADL_EXIT_DONE;
 }
 
 /* --- all of it */
 
+/* What is said to be right is what was compared, and no more. */
 static void summarize(const struct verify *verify)
 {
     char size[ADL_TEXT_ROOM];
-    printf("%zu %s, %s compared: ", verify->entries, verify->entries == 1 ? "file" : "files",
-           adl_text_size(verify->bytes, size));
+    bool all = !verify->in_use && !verify->failed && !stop;
+    if (verify->entries)
+        printf("%zu %s, %s compared: ", verify->entries, verify->entries == 1 ? "file" : "files",
+               adl_text_size(verify->bytes, size));
+    else if (!verify->rotten)
+        puts(all ? "nothing is cached" : "nothing was compared");
     if (verify->ranges > 0)
         printf("%zu damaged %s dropped; the next read fetches what is missing\n", verify->ranges,
                verify->ranges == 1 ? "range is" : "ranges are");
-    else
-        puts(verify->rotten ? "the rest is as it came" : "all as it came");
+    else if (verify->entries)
+        puts(verify->rotten ? "the rest is as it came" : all ? "all as it came" : "as they came");
+    if (verify->in_use)
+        printf("%zu %s in use by a mount, and not checked: 'adlfs verify PATH' has it do that\n",
+               verify->in_use, verify->in_use == 1 ? "file is" : "files are");
+    if (verify->failures && verify->entries)
+        puts("not all could be checked");
 }
 
 static int open_store(struct verify *verify)
@@ -263,6 +281,7 @@ static int verify_all(struct verify *verify)
     if (verify->n_paths > 0)
         r = adl_ask_each("verify", verify->paths, verify->n_paths, check_mounted, verify);
     verify->failed |= r > 0;
+    verify->failures += r > 0 && !verify->failures;
     verify->named = "url";
     if (verify->options->n_operands > verify->n_paths)
         check_asked(verify);

@@ -84,6 +84,8 @@ static int tell_failures(const json_t *job)
         const char *name = json_string_value(json_object_get(failure, "errno"));
         adl_text_show(json_string_value(json_object_get(failure, "path")), 1000, path,
                       sizeof(path));
+        if (name && strcmp(name, "ECANCELED") == 0)
+            text = "given up ('adlfs warm --stop')";
         adl_text_show(text ? text : name ? name : "?", 1000, why, sizeof(why));
         fprintf(stderr, "adlfs warm: %s: %s\n", path, why);
     }
@@ -91,12 +93,25 @@ static int tell_failures(const json_t *job)
     if ((size_t)failed > json_array_size(failures))
         fprintf(stderr, "adlfs warm: and %" PRId64 " more\n",
                 failed - (int64_t)json_array_size(failures));
+    if (failed > 0 && number(job, "files") > 1)
+        fprintf(stderr, "adlfs warm: %" PRId64 " of %" PRId64 " files did not come\n", failed,
+                number(job, "files"));
     return failed > 0 ? ADL_EXIT_FAILED : ADL_EXIT_DONE;
+}
+
+/* What did not come, and what could not: a range that no file reaches is a mistake. */
+static int tell_end(const json_t *job, const char *title, const char *range)
+{
+    if (range && number(job, "size") == 0 && number(job, "files_failed") == 0) {
+        fprintf(stderr, "adlfs warm: %s: nothing of it lies in --range=%s\n", title, range);
+        return ADL_EXIT_FAILED;
+    }
+    return tell_failures(job);
 }
 
 /* Shows what the daemon tells of the job, until that is done. */
 static int follow(const struct adl_target *target, struct adl_ask *ask, json_int_t job,
-                  const char *title)
+                  const char *title, const char *range)
 {
     struct adl_progress_view view = {.out = stdout};
     struct adl_progress progress = {0};
@@ -116,9 +131,11 @@ static int follow(const struct adl_target *target, struct adl_ask *ask, json_int
             fill(told, title, &progress);
             if (more)
                 adl_progress_update(&view, &progress, now_ms());
+            else if (number(told, "files_failed") > 0)
+                adl_progress_clear(&view); /* its 100% would be that of the others */
             else
                 adl_progress_end(&view, &progress);
-            code = more ? code : tell_failures(told);
+            code = more ? code : tell_end(told, title, range);
         }
         adl_draw_lines(NULL, false, &progress);
         json_decref(answer);
@@ -126,8 +143,9 @@ static int follow(const struct adl_target *target, struct adl_ask *ask, json_int
     if (interrupted || r == -EINTR) {
         adl_progress_clear(&view);
         fprintf(stderr,
-                "It goes on without you: 'adlfs status %s' shows it, 'adlfs pause' stops it.\n",
-                target->mountpoint);
+                "It goes on without you: 'adlfs status %s' shows it,\n"
+                "  'adlfs warm --stop %s' gives it up.\n",
+                target->mountpoint, target->mountpoint);
         return 128 + SIGINT;
     }
     if (r < 0)
@@ -144,6 +162,23 @@ static json_t *request_of(const struct warm *warm, json_t *paths)
                             ? json_pack("[I, n]", (json_int_t)warm->first)
                             : json_pack("[I, I]", (json_int_t)warm->first, (json_int_t)warm->end));
     return request;
+}
+
+static int stop(void *ctx, const struct adl_target *target, struct adl_ask *ask, json_t *paths)
+{
+    json_t *answer;
+    (void)ctx, (void)paths;
+    int r = adl_ask(ask, json_pack("{s:s}", "do", "stop"), &answer);
+    if (r < 0) {
+        adl_ask_complain("warm", target, r);
+        return ADL_EXIT_FAILED;
+    }
+    const char *refused = adl_ask_refused(answer);
+    if (refused)
+        fprintf(stderr, "adlfs warm: %s: %s\n", target->mountpoint, refused);
+    int code = refused ? ADL_EXIT_FAILED : ADL_EXIT_DONE;
+    json_decref(answer);
+    return code;
 }
 
 static int start(void *ctx, const struct adl_target *target, struct adl_ask *ask, json_t *paths)
@@ -173,7 +208,7 @@ static int start(void *ctx, const struct adl_target *target, struct adl_ask *ask
         snprintf(title, sizeof(title), "%s", first);
     else
         snprintf(title, sizeof(title), "%s", target->mountpoint);
-    return follow(target, ask, job, title);
+    return follow(target, ask, job, title, warm->first > 0 ? warm->options->range : NULL);
 }
 
 static int run(const struct adl_options *options)
@@ -183,7 +218,8 @@ static int run(const struct adl_options *options)
     if (!parse_range(options->range, &warm))
         return ADL_EXIT_USAGE;
     sigaction(SIGINT, &action, NULL);
-    return adl_ask_each("warm", options->operands, options->n_operands, start, &warm);
+    return adl_ask_each("warm", options->operands, options->n_operands,
+                        options->stop ? stop : start, &warm);
 }
 
 const struct adl_command adl_warm_command = {
@@ -192,8 +228,8 @@ const struct adl_command adl_warm_command = {
     .summary = "fetch files into the cache, and show how far it is",
     .about = "Has files, or all files below directories, fetched into the cache, and returns\n"
              "when they are there. Who reads anything meanwhile is served first.",
-    .notes = "Ctrl-C ends the waiting, not the fetching: that goes on until it is done, paused\n"
-             "or unmounted.\n"
+    .notes = "Ctrl-C ends the waiting, not the fetching: that goes on until it is done,\n"
+             "paused, given up (--stop) or unmounted.\n"
              "\n"
              "  adlfs warm /mnt/remote/films/bunny.mp4\n"
              "  adlfs warm --range=0-64M --jobs=4 /mnt/remote/big.iso\n"

@@ -1,4 +1,4 @@
-/* The subcommands: what main() needs to know to parse, help and run each of them. */
+/* commands: what main() needs to know to parse, help and run each of the subcommands. */
 #ifndef ADL_COMMANDS_H
 #define ADL_COMMANDS_H
 

@@ -53,6 +53,11 @@ static void on_report(void *ctx, const struct adl_report *report)
         download->look_size = report->size;
         download->look_cached = report->cached;
         download->look_transfers = report->transfers;
+        size_t size = report->n_connections * sizeof(*report->connections);
+        download->look_connections = size ? malloc(size) : NULL;
+        download->look_n_connections = download->look_connections ? report->n_connections : 0;
+        if (download->look_connections)
+            memcpy(download->look_connections, report->connections, size);
         download->look_url = strdup(report->url);
         download->look_error = report->error ? strdup(report->error) : NULL;
     }
@@ -62,6 +67,9 @@ static void on_report(void *ctx, const struct adl_report *report)
 static void take_report(struct adl_download *download)
 {
     download->looking = false;
+    free(download->connections);
+    download->connections = steal_pointer(download->look_connections);
+    download->n_connections = download->look_n_connections;
     if (!download->look_url) /* no memory: as it was */
         return;
     if (download->look_size >= 0)
@@ -110,6 +118,7 @@ static void finish(struct adl_download *download, enum adl_download_state state)
         adl_file_release(steal_pointer(download->handle));
     adl_output_close(&download->output);
     download->transfers = 0;
+    download->n_connections = 0;
     download->state = state;
 }
 
@@ -253,6 +262,8 @@ static void digested(struct adl_message *message)
         start_again(download, -ESTALE);
     else if (download->step_error == -EBADMSG)
         fail(download, "its checksum is not that of the manifest: what came was dropped");
+    else if (download->step_error == -EINVAL)
+        fail(download, "what came was not all kept: is the disk full?");
     else
         fail(download, "its checksum could not be compared: %s", strerror(-download->step_error));
 }
@@ -595,4 +606,6 @@ void adl_download_free(struct adl_download *download)
     free(download->error);
     free(download->look_url);
     free(download->look_error);
+    free(download->connections);
+    free(download->look_connections);
 }

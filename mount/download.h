@@ -32,7 +32,7 @@ enum adl_download_state {
     ADL_DOWNLOAD_FAILED,
 };
 
-/* How many reads are under way. They must stay near the reader's place (see fetch.c: NEAR). */
+/* How many reads are under way. They must stay near the reader's place (ADL_VIEW_NEAR). */
 #define ADL_DOWNLOAD_READS 2
 
 struct adl_download;
@@ -56,10 +56,12 @@ struct adl_download {
     int64_t since; /* ms: when it began; for whoever starts it */
 
     /* What is known of it; strings are owned. */
-    int64_t size, mtime; /* -1, ADL_TIME_UNKNOWN */
-    int64_t cached;      /* bytes here, as of the last look */
-    int64_t resumed;     /* ... of which so many were when it began */
-    unsigned transfers;  /* under way */
+    int64_t size, mtime;                /* -1, ADL_TIME_UNKNOWN */
+    int64_t cached;                     /* bytes here, as of the last look */
+    int64_t resumed;                    /* ... of which so many were when it began */
+    unsigned transfers;                 /* under way */
+    struct adl_connection *connections; /* owned: of the last look, in the order of their places */
+    size_t n_connections;
     char *url, *trouble; /* redacted; the last thing that went wrong on the way, or NULL */
     char *error;         /* why it failed */
 
@@ -90,6 +92,8 @@ struct adl_download {
     bool looked;     /* `resumed` is known */
     int64_t look_size, look_cached;
     unsigned look_transfers;
+    struct adl_connection *look_connections; /* owned */
+    size_t look_n_connections;
     char *look_url, *look_error; /* owned */
 };
 

@@ -39,6 +39,25 @@ static size_t put(FILE *out, const json_t *object, const char *name, size_t colu
     return used;
 }
 
+/* Copies lines, each cut at the screen's edge. Returns how many. */
+static unsigned draw_clipped(const char *picture, const struct adl_screen *screen, FILE *out)
+{
+    unsigned lines = 0;
+    for (const char *at = picture; *at; lines++) {
+        const char *end = strchrnul(at, '\n');
+        adl_text_clip(at, (size_t)(end - at), screen->columns - 1, out);
+        fputc('\n', out);
+        at = end + (*end == '\n');
+    }
+    return lines;
+}
+
+/* Columns behind `used` ones; never so few that nothing can be told. */
+static size_t rest_of(const struct adl_screen *screen, size_t used)
+{
+    return used + 5 > screen->columns ? 4 : screen->columns - 1 - used;
+}
+
 static enum adl_colour colour_of(const char *state)
 {
     static const struct {
@@ -88,29 +107,55 @@ static void draw_settings(const json_t *mount, const struct adl_screen *screen, 
     fputc('\n', out);
 }
 
+/* "fetched 9.1 MiB, served 3.0 MiB; 12% of 40 reads from the cache; 1 error", without the reads
+ * where there is no room for them. */
+static void draw_totals(const json_t *mount, const struct adl_screen *screen, FILE *out)
+{
+    char fetched[ADL_TEXT_ROOM], served[ADL_TEXT_ROOM], percent[ADL_TEXT_ROOM];
+    char reads[96] = "", errors[64] = "";
+    int64_t count = number(mount, "reads"), failed = number(mount, "errors");
+    if (count > 0)
+        snprintf(reads, sizeof(reads), "; %s of %" PRId64 " read%s from the cache",
+                 adl_text_percent(number(mount, "hits"), count, percent), count, plural(count));
+    if (failed > 0)
+        snprintf(errors, sizeof(errors), "; %" PRId64 " error%s", failed, plural(failed));
+    adl_text_size(number(mount, "fetched"), fetched);
+    adl_text_size(number(mount, "served"), served);
+    size_t used = strlen("  fetched , served ") + strlen(fetched) + strlen(served) + strlen(errors);
+    fprintf(out, "  fetched %s, served %s%s%s\n", fetched, served,
+            used + strlen(reads) < screen->columns ? reads : "", errors);
+}
+
+static void draw_heading(const json_t *mount, const struct adl_screen *screen, FILE *out)
+{
+    char count[64];
+    int64_t entries = number(mount, "entries");
+    int length = snprintf(count, sizeof(count), "  %" PRId64 " file%s", entries, plural(entries));
+    size_t width = rest_of(screen, (size_t)length);
+    fputs(adl_screen_colour(screen, ADL_BOLD), out);
+    size_t used = put(out, mount, "mountpoint", width < 24 ? width : width * 2 / 3);
+    fputs(adl_screen_colour(screen, ADL_PLAIN), out);
+    if (used + 2 + 4 <= width) {
+        fputs("  ", out);
+        put(out, mount, "source", width - used - 2);
+    }
+    fprintf(out, "%s\n", count);
+}
+
 void adl_draw_mount(const json_t *mount, const struct adl_screen *screen, FILE *out)
 {
-    char fetched[ADL_TEXT_ROOM], served[ADL_TEXT_ROOM], percent[ADL_TEXT_ROOM], count[64];
-    int64_t entries = number(mount, "entries"), reads = number(mount, "reads");
-    size_t width = screen->columns - 1;
-    snprintf(count, sizeof(count), "  %" PRId64 " file%s", entries, plural(entries));
-    width -= strlen(count);
-    fputs(adl_screen_colour(screen, ADL_BOLD), out);
-    size_t used = put(out, mount, "mountpoint", width * 2 / 3);
-    fputs(adl_screen_colour(screen, ADL_PLAIN), out);
-    fputs("  ", out);
-    put(out, mount, "source", width - used - 2);
-    fprintf(out, "%s\n  ", count);
-    draw_settings(mount, screen, out);
-    fprintf(out, "  fetched %s, served %s", adl_text_size(number(mount, "fetched"), fetched),
-            adl_text_size(number(mount, "served"), served));
-    if (reads > 0)
-        fprintf(out, "; %s of %" PRId64 " read%s from the cache",
-                adl_text_percent(number(mount, "hits"), reads, percent), reads, plural(reads));
-    int64_t errors = number(mount, "errors");
-    if (errors > 0)
-        fprintf(out, "; %" PRId64 " error%s", errors, plural(errors));
-    fputc('\n', out);
+    cleanup_free char *picture = NULL;
+    size_t length = 0;
+    FILE *memory = open_memstream(&picture, &length);
+    if (!memory)
+        return;
+    draw_heading(mount, screen, memory);
+    fputs("  ", memory);
+    draw_settings(mount, screen, memory);
+    draw_totals(mount, screen, memory);
+    fclose(memory);
+    if (picture)
+        draw_clipped(picture, screen, out);
 }
 
 /* --- files */
@@ -121,33 +166,78 @@ static const char *cached_percent(const json_t *file, char out[ADL_TEXT_ROOM])
     return adl_text_percent(cached, cached < 0 ? -1 : size, out);
 }
 
-#define NAME_COLUMN 54
-#define BAR_COLUMNS 20
-#define WIDE        100
+#define STATE_COLUMNS 10
+#define BAR_COLUMNS   20
 
-static void draw_row(const json_t *file, const struct adl_screen *screen, FILE *out)
+/* A name gets so many columns before anything but its state is shown ... */
+#define NAME_LEAST 18
+
+/* ... and so many before there is a bar. */
+#define NAME_MUCH 25
+
+/* The columns of the table between state and name, with what they take. */
+enum field { CACHED, BAR, SIZE, RATE, ETA, CONNECTIONS, ERRORS, FIELDS };
+static const struct {
+    const char *name;
+    unsigned columns;
+} fields[] = {{"CACHED", 7}, {"", BAR_COLUMNS + 1}, {"SIZE", 7}, {"RATE", 9},
+              {"ETA", 8},    {"CONN", 5},           {"ERRS", 6}};
+
+/* Which of them there is room for. Returns the columns that are left for names. */
+static unsigned choose(const struct adl_screen *screen, bool shown[FIELDS])
 {
-    char percent[ADL_TEXT_ROOM], size[ADL_TEXT_ROOM], rate[ADL_TEXT_ROOM] = "-";
-    char eta[ADL_TEXT_ROOM], transfers[ADL_TEXT_ROOM] = "-", errors[ADL_TEXT_ROOM] = "-";
+    static const enum field order[] = {CACHED, SIZE, ERRORS, RATE, CONNECTIONS, ETA, BAR};
+    unsigned left = (unsigned)rest_of(screen, STATE_COLUMNS + 2);
+    for (unsigned i = 0; i < FIELDS; i++) {
+        enum field field = order[i];
+        unsigned least = field == BAR ? NAME_MUCH : NAME_LEAST;
+        shown[field] = left >= fields[field].columns + least;
+        left -= shown[field] ? fields[field].columns : 0;
+    }
+    return left;
+}
+
+static void draw_head(const bool shown[FIELDS], const struct adl_screen *screen, FILE *out)
+{
+    fprintf(out, "%s  %-8s", adl_screen_colour(screen, ADL_DIM), "STATE");
+    for (unsigned i = 0; i < FIELDS; i++)
+        if (shown[i])
+            fprintf(out, "%*s", (int)fields[i].columns, fields[i].name);
+    fprintf(out, "  FILE%s\n", adl_screen_colour(screen, ADL_PLAIN));
+}
+
+static void draw_bar(const json_t *file, const struct adl_screen *screen, FILE *out)
+{
+    bool empty = number(file, "size") == 0;
+    fputc(' ', out);
+    adl_screen_bar(screen, out, BAR_COLUMNS, empty ? 1 : number(file, "cached"),
+                   empty ? 1 : number(file, "size"), ADL_GREEN);
+}
+
+static void draw_row(const json_t *file, const bool shown[FIELDS], unsigned room,
+                     const struct adl_screen *screen, FILE *out)
+{
+    char cells[FIELDS][ADL_TEXT_ROOM] = {[RATE] = "-", [CONNECTIONS] = "-", [ERRORS] = "-"};
     const char *state = word(file, "state");
-    bool wide = screen->columns >= WIDE;
+    cached_percent(file, cells[CACHED]);
+    adl_text_short(number(file, "size"), cells[SIZE]);
+    adl_text_time(number(file, "eta"), cells[ETA]);
     if (number(file, "rate") > 0)
-        snprintf(rate, sizeof(rate), "%.10s/s",
+        snprintf(cells[RATE], ADL_TEXT_ROOM, "%.10s/s",
                  adl_text_short(number(file, "rate"), (char[ADL_TEXT_ROOM]){0}));
     if (number(file, "transfers") > 0)
-        adl_text_short(number(file, "transfers"), transfers);
+        adl_text_short(number(file, "transfers"), cells[CONNECTIONS]);
     if (number(file, "errors") > 0)
-        adl_text_short(number(file, "errors"), errors);
-    fprintf(out, "  %s%-8.8s%s %6s ", adl_screen_colour(screen, colour_of(state)), state,
-            adl_screen_colour(screen, ADL_PLAIN), cached_percent(file, percent));
-    if (wide) {
-        adl_screen_bar(screen, out, BAR_COLUMNS, number(file, "cached"), number(file, "size"),
-                       ADL_GREEN);
-        fputc(' ', out);
-    }
-    fprintf(out, "%6s %8s %7s %4s %5s  ", adl_text_short(number(file, "size"), size), rate,
-            adl_text_time(number(file, "eta"), eta), transfers, errors);
-    put(out, file, "path", screen->columns - 1 - NAME_COLUMN - (wide ? BAR_COLUMNS + 1 : 0));
+        adl_text_short(number(file, "errors"), cells[ERRORS]);
+    fprintf(out, "  %s%-8.8s%s", adl_screen_colour(screen, colour_of(state)), state,
+            adl_screen_colour(screen, ADL_PLAIN));
+    for (unsigned i = 0; i < FIELDS; i++)
+        if (shown[i] && i == BAR)
+            draw_bar(file, screen, out);
+        else if (shown[i])
+            fprintf(out, "%*s", (int)fields[i].columns, cells[i]);
+    fputs("  ", out);
+    put(out, file, "path", room);
     fputc('\n', out);
 }
 
@@ -170,23 +260,24 @@ static int compare(const void *a, const void *b)
     return number(one, "entry") < number(other, "entry") ? -1 : 1;
 }
 
-void adl_draw_files(const json_t *files, const struct adl_screen *screen, unsigned rows, FILE *out)
+void adl_draw_files(const json_t *files, bool all, const struct adl_screen *screen, unsigned rows,
+                    FILE *out)
 {
     size_t count = json_array_size(files);
+    bool chosen[FIELDS];
     cleanup_free const json_t **sorted = calloc(count + 1, sizeof(const json_t *));
     if (!sorted || count == 0 || rows < 2)
         return;
     for (size_t i = 0; i < count; i++)
         sorted[i] = json_array_get(files, i);
     qsort(sorted, count, sizeof(const json_t *), compare);
-    fprintf(out, "%s  %-8s %6s %*s%6s %8s %7s %4s %5s  %s%s\n", adl_screen_colour(screen, ADL_DIM),
-            "STATE", "CACHED", screen->columns >= WIDE ? BAR_COLUMNS + 1 : 0, "", "SIZE", "RATE",
-            "ETA", "CONN", "ERRS", "FILE", adl_screen_colour(screen, ADL_PLAIN));
-    size_t shown = count < rows ? count : rows - 2;
+    unsigned room = choose(screen, chosen);
+    draw_head(chosen, screen, out);
+    size_t shown = all && count < rows ? count : count < rows - 2 ? count : rows - 2;
     for (size_t i = 0; i < shown; i++)
-        draw_row(sorted[i], screen, out);
-    if (shown < count)
-        fprintf(out, "  and %zu more\n", count - shown);
+        draw_row(sorted[i], chosen, room, screen, out);
+    if (shown < count || !all)
+        fprintf(out, "  and %s%zu more\n", all ? "" : "over ", count - shown);
 }
 
 /* --- connections */
@@ -278,25 +369,61 @@ static void draw_text(const json_t *file, const struct adl_screen *screen, const
     if (!json_is_string(json_object_get(file, name)))
         return;
     label(screen, shown, out);
-    put(out, file, name, screen->columns - 1 - LABEL_COLUMNS);
+    put(out, file, name, rest_of(screen, LABEL_COLUMNS));
     fputc('\n', out);
+}
+
+/* How many, and the last one in full: every word of it counts. */
+static void draw_errors(const json_t *file, const struct adl_screen *screen, FILE *out)
+{
+    char text[SHOWN_MAX], *end = text + sizeof(text), *at = text;
+    size_t room = rest_of(screen, LABEL_COLUMNS), length;
+    int64_t errors = number(file, "errors");
+    cleanup_free char *last = adl_json_bytes(json_object_get(file, "error"));
+    if (errors <= 0 && !last)
+        return;
+    if (errors > 0)
+        at += snprintf(at, 64, "%" PRId64 "%s", errors, last ? ", the last: " : "");
+    if (last)
+        adl_text_show(last, SHOWN_MAX, at, (size_t)(end - at));
+    label(screen, "errors", out);
+    for (at = text; *at; at += length) {
+        length = adl_text_line(at, room);
+        int shown = (int)length - (at[length - 1] == ' ');
+        fprintf(out, "%*s%.*s\n", at == text ? 0 : LABEL_COLUMNS, "", shown, at);
+    }
+}
+
+static void draw_amount(const json_t *file, FILE *out)
+{
+    char percent[ADL_TEXT_ROOM], size[ADL_TEXT_ROOM];
+    if (number(file, "size") < 0 && number(file, "cached") <= 0)
+        fputs("size not known", out);
+    else if (number(file, "size") < 0)
+        fprintf(out, "%s cached, size not known", adl_text_size(number(file, "cached"), size));
+    else
+        fprintf(out, "%s of %s cached", cached_percent(file, percent),
+                adl_text_size(number(file, "size"), size));
 }
 
 static void draw_state(const json_t *file, const struct adl_screen *screen, FILE *out)
 {
-    char percent[ADL_TEXT_ROOM], size[ADL_TEXT_ROOM], rate[ADL_TEXT_ROOM], eta[ADL_TEXT_ROOM];
+    char rate[ADL_TEXT_ROOM], eta[ADL_TEXT_ROOM];
     const char *state = word(file, "state");
     int64_t transfers = number(file, "transfers"), waiting = number(file, "waiting");
     label(screen, "state", out);
-    fprintf(out, "%s%s%s, %s", adl_screen_colour(screen, colour_of(state)), state,
-            adl_screen_colour(screen, ADL_PLAIN), cached_percent(file, percent));
-    fprintf(out, " of %s cached", adl_text_size(number(file, "size"), size));
+    fprintf(out, "%s%s%s, ", adl_screen_colour(screen, colour_of(state)), state,
+            adl_screen_colour(screen, ADL_PLAIN));
+    draw_amount(file, out);
     fprintf(out, ", mode %s\n", word(file, "mode"));
     if (transfers <= 0 && waiting <= 0)
         return;
     label(screen, "transfer", out);
-    fprintf(out, "%s, %" PRId64 " connection%s", adl_text_rate(number(file, "rate"), rate),
-            transfers, plural(transfers));
+    if (transfers > 0)
+        fprintf(out, "%s, %" PRId64 " connection%s", adl_text_rate(number(file, "rate"), rate),
+                transfers, plural(transfers));
+    else
+        fputs("nothing is fetched", out);
     if (number(file, "eta") >= 0)
         fprintf(out, ", %s left", adl_text_time(number(file, "eta"), eta));
     if (waiting > 0)
@@ -312,10 +439,12 @@ static void draw_validator(const json_t *file, const struct adl_screen *screen, 
     char date[64];
     bool dated = json_is_integer(modified) && gmtime_r(&when, &tm);
     bool tagged = json_is_string(json_object_get(file, "etag"));
+    if (!tagged && !dated && strcmp(word(file, "mode"), "unknown") == 0)
+        return; /* nobody has asked yet */
     label(screen, "version", out);
     if (tagged) {
         fputs("ETag ", out);
-        put(out, file, "etag", screen->columns - LABEL_COLUMNS - 6 - (dated ? 32 : 0));
+        put(out, file, "etag", rest_of(screen, LABEL_COLUMNS + 5 + (dated ? 31 : 0)));
     }
     if (dated) {
         strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%SZ", &tm);
@@ -340,21 +469,27 @@ static void draw_mirror(const json_t *mirror, const struct adl_screen *screen, F
     if (failures > 0)
         snprintf(health + length, sizeof(health) - length, ", %" PRId64 " failure%s in a row",
                  failures, plural(failures));
-    size_t room = screen->columns - 1 - LABEL_COLUMNS;
-    put(out, mirror, "url", room);
+    put(out, mirror, "url", rest_of(screen, LABEL_COLUMNS));
     fprintf(out, "\n%*s%s%s%s\n", LABEL_COLUMNS + 2, "",
             adl_screen_colour(screen, bad ? ADL_RED : ADL_DIM), health,
             adl_screen_colour(screen, ADL_PLAIN));
 }
 
-static void draw_mirrors(const json_t *mirrors, const struct adl_screen *screen, FILE *out)
+static void draw_mirrors(const json_t *mirrors, const struct adl_screen *screen, unsigned rows,
+                         FILE *out)
 {
-    for (size_t i = 0; i < json_array_size(mirrors); i++) {
+    size_t count = json_array_size(mirrors), most = rows / 6 < 2 ? 2 : rows / 6, shown = 0;
+    for (size_t i = 0; i < count; i++) {
         const json_t *mirror = json_array_get(mirrors, i);
-        bool several = json_array_size(mirrors) > 1;
+        bool several = count > 1;
+        if (count > most && i + 1 >= most && !flag(mirror, "current"))
+            continue;
         label(screen, !several ? "from" : flag(mirror, "current") ? "mirror *" : "mirror", out);
         draw_mirror(mirror, screen, out);
+        shown++;
     }
+    if (shown < count)
+        fprintf(out, "%*sand %zu more\n", LABEL_COLUMNS, "", count - shown);
 }
 
 /* [[first, end, ...], ...] or [{"at":, "end":}, ...]; the caller's to free. */
@@ -397,83 +532,45 @@ static void draw_map(const json_t *file, const struct adl_screen *screen, FILE *
     chart.wanted = wanted;
     char size[ADL_TEXT_ROOM];
     label(screen, "map", out);
-    fprintf(out, "%s each: ", adl_text_size(chart.size / (int64_t)chart.n_cells, size));
-    adl_chart_legend(&chart, screen, out);
+    int used = fprintf(out, "%s each: ", adl_text_size(chart.size / (int64_t)chart.n_cells, size));
+    adl_chart_legend(&chart, screen, LABEL_COLUMNS + (size_t)used, LABEL_COLUMNS, out);
     fputc('\n', out);
-    adl_chart_draw(&chart, screen, screen->columns - 5, 2, out);
+    adl_chart_draw(&chart, screen, (unsigned)rest_of(screen, 4), 2, out);
 }
 
 unsigned adl_draw_cells(const struct adl_screen *screen)
 {
     unsigned rows = screen->rows / 4;
-    unsigned cells = (screen->columns - 5) * (rows < 3 ? 3 : rows);
+    unsigned cells = (unsigned)rest_of(screen, 4) * (rows < 3 ? 3 : rows);
     return cells < 4096 ? cells : 4096;
 }
 
-void adl_draw_file(const json_t *file, const struct adl_screen *screen, FILE *out)
+static void draw_details(const json_t *file, const struct adl_screen *screen, unsigned rows,
+                         FILE *out)
 {
     fputs(adl_screen_colour(screen, ADL_BOLD), out);
     put(out, file, "path", screen->columns - 1);
     fprintf(out, "%s\n", adl_screen_colour(screen, ADL_PLAIN));
     draw_state(file, screen, out);
-    draw_mirrors(json_object_get(file, "mirrors"), screen, out);
+    draw_mirrors(json_object_get(file, "mirrors"), screen, rows, out);
     draw_text(file, screen, "final_url", "led to", out);
     draw_validator(file, screen, out);
-    if (number(file, "errors") > 0) {
-        label(screen, "errors", out);
-        fprintf(out, "%" PRId64 "\n", number(file, "errors"));
-    }
-    draw_text(file, screen, "error", "the last", out);
+    draw_errors(file, screen, out);
     draw_map(file, screen, out);
+}
+
+void adl_draw_file(const json_t *file, const struct adl_screen *screen, unsigned rows, FILE *out)
+{
     const json_t *connections = json_object_get(file, "connections");
+    cleanup_free char *head = NULL;
+    size_t length = 0;
+    FILE *memory = open_memstream(&head, &length);
+    if (!memory)
+        return;
+    draw_details(file, screen, rows, memory);
+    fclose(memory);
+    unsigned drawn = head ? draw_clipped(head, screen, out) : 0;
+    rows = rows > drawn + 3 ? rows - drawn : 3;
     if (json_array_size(connections))
-        adl_draw_connections(connections, screen, 36, out);
-}
-
-/* --- metrics */
-
-static const struct {
-    const char *name, *field, *kind, *help;
-} metrics[] = {
-    {"adlfs_fetched_bytes_total", "fetched", "counter", "Bytes fetched from origins."},
-    {"adlfs_served_bytes_total", "served", "counter", "Bytes that reads were answered with."},
-    {"adlfs_reads_total", "reads", "counter", "Reads that reached the daemon."},
-    {"adlfs_cached_reads_total", "hits", "counter", "Reads answered from the cache at once."},
-    {"adlfs_errors_total", "errors", "counter", "Things that failed and were told."},
-    {"adlfs_fetch_rate_bytes", "rate", "gauge", "Bytes a second, lately."},
-    {"adlfs_transfers", "transfers", "gauge", "Transfers under way."},
-    {"adlfs_waiting_reads", "waiting", "gauge", "Reads that wait for bytes."},
-    {"adlfs_limit_rate_bytes", "limit_rate", "gauge", "Limit in bytes a second, 0 for none."},
-    {"adlfs_entries", "entries", "gauge", "Files of the mount."},
-    {"adlfs_paused", "paused", "gauge", "1 while the mount is paused."},
-};
-
-/* A label's value: \, " and newlines escaped. */
-static void put_label(FILE *out, const char *text)
-{
-    for (; *text; text++)
-        if (*text == '\\' || *text == '"')
-            fprintf(out, "\\%c", *text);
-        else if (*text == '\n')
-            fputs("\\n", out);
-        else
-            fputc(*text, out);
-}
-
-/* A metric's lines must stand together, so all mounts are written a metric at a time. */
-void adl_draw_metrics(const json_t *answers, FILE *out)
-{
-    for (size_t i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++) {
-        fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", metrics[i].name, metrics[i].help,
-                metrics[i].name, metrics[i].kind);
-        for (size_t k = 0; k < json_array_size(answers); k++) {
-            const json_t *mount = json_object_get(json_array_get(answers, k), "mount");
-            const json_t *value = json_object_get(mount, metrics[i].field);
-            fprintf(out, "%s{mountpoint=\"", metrics[i].name);
-            put_label(out, word(mount, "mountpoint"));
-            fprintf(out, "\"} %" PRId64 "\n",
-                    json_is_boolean(value) ? (int64_t)json_is_true(value)
-                                           : (int64_t)json_integer_value(value));
-        }
-    }
+        adl_draw_connections(connections, screen, rows, out);
 }

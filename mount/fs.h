@@ -1,9 +1,7 @@
 /* fs: the tree and its files as the kernel's FUSE sees them (low-level API of libfuse 3).
  *
- * A node id is the tree's node number in its low 32 bits and the file's version above: what changed
- * at the origin is another inode, so that no page of an old version is ever taken for one of the
- * new. An operation on a node id of an old version is answered ESTALE, and the kernel looks the
- * path up again by itself. */
+ * What changed at the origin is another inode (inode.h). An operation on the node id of an old
+ * version is answered ESTALE, and the kernel looks the path up again by itself. */
 #ifndef ADL_FS_H
 #define ADL_FS_H
 

@@ -97,7 +97,7 @@ static void summarize(struct adl_get *get, struct adl_progress *progress, char t
                                       .total = left < 0 ? -1 : get->total + left,
                                       .eta = -1,
                                       .files = count,
-                                      .files_done = count - (count - get->next)};
+                                      .files_done = get->next};
     snprintf(title, 64, "%zu files", count);
     for (unsigned i = 0; i < get->jobs; i++) {
         const struct adl_download *one = &get->slots[i];
@@ -121,6 +121,28 @@ static void summarize(struct adl_get *get, struct adl_progress *progress, char t
         progress->eta = (progress->total - progress->done) / get->rate;
 }
 
+/* The connections of all that are under way; the caller's to free. */
+static struct adl_progress_line *lines_of(const struct adl_get *get, size_t *count)
+{
+    size_t room = 0, used = 0;
+    for (unsigned i = 0; i < get->jobs; i++)
+        room += get->used[i] ? get->slots[i].n_connections : 0;
+    struct adl_progress_line *lines = room ? calloc(room, sizeof(*lines)) : NULL;
+    for (unsigned i = 0; lines && i < get->jobs; i++) {
+        const struct adl_download *one = &get->slots[i];
+        for (size_t k = 0; get->used[i] && k < one->n_connections; k++)
+            lines[used++] =
+                (struct adl_progress_line){.name = get->manifest->count > 1 ? one->path : NULL,
+                                           .first = one->connections[k].first,
+                                           .end = one->connections[k].end,
+                                           .at = one->connections[k].at,
+                                           .rate = one->connections[k].rate};
+    }
+    *count = used;
+    return lines;
+}
+
+/* What is known, without asking. */
 static void draw(struct adl_get *get)
 {
     struct adl_progress progress;
@@ -128,8 +150,15 @@ static void draw(struct adl_get *get)
     if (get->quiet)
         return;
     summarize(get, &progress, title);
+    cleanup_free struct adl_progress_line *lines = lines_of(get, &progress.n_lines);
+    progress.lines = lines;
     adl_progress_update(&get->view, &progress, now_ms());
-    for (unsigned i = 0; i < get->jobs; i++)
+    get->redraw = false;
+}
+
+static void look(struct adl_get *get)
+{
+    for (unsigned i = 0; i < get->jobs && !get->quiet; i++)
         if (get->used[i])
             adl_download_look(&get->slots[i]);
 }
@@ -151,6 +180,7 @@ static void reap(struct adl_get *get, unsigned slot)
         get->bytes += one->size;
         get->total += one->size;
     }
+    get->redraw = get->redraw || get->view.drawn;
     adl_progress_clear(&get->view);
     get->over(get->ctx, one, now_ms() - one->since);
     adl_download_free(one);
@@ -183,10 +213,13 @@ static int loop(struct adl_get *get)
 {
     int64_t due = now_ms() + LOOK_MS;
     while (!signals.stop && advance(get)) {
+        if (get->redraw)
+            draw(get);
         struct pollfd inbox = {.fd = get->inbox.fd, .events = POLLIN};
         int64_t left = due - now_ms();
         if (left <= 0) {
             draw(get);
+            look(get);
             due = now_ms() + LOOK_MS;
             left = LOOK_MS;
         }

@@ -32,6 +32,7 @@ struct adl_get {
     int64_t bytes, total; /* of those that are over */
     int64_t fetched;      /* ... in this run */
     struct adl_progress_view view;
+    bool redraw; /* a line about a file that is over took the picture's place */
     int64_t rate_since, rate_bytes, rate;
 };
 

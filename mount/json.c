@@ -1,26 +1,8 @@
 #include "json.h"
 
-#include "cleanup.h"
-#include "manifest.h"
+#include "date.h"
 
-#include <string.h>
 #include <time.h>
-
-json_t *adl_json_text(const char *text)
-{
-    if (!text)
-        return json_null();
-    json_t *json = json_string(text);
-    if (json)
-        return json;
-    cleanup_free char *plain = strdup(text);
-    if (!plain)
-        return NULL;
-    for (char *at = plain; *at; at++)
-        if (*at & 0x80)
-            *at = '?';
-    return json_string(plain);
-}
 
 json_t *adl_json_number(int64_t number, bool known)
 {

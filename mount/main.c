@@ -3,10 +3,12 @@
 #include "helper.h"
 #include "options.h"
 #include "secret.h"
+#include "source.h"
 #include "spell.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -127,7 +129,9 @@ static int unknown_command(const char *name)
     cleanup_free char *shown = adl_secret_shown("", name);
     fprintf(stderr, "adlfs: there is no %s '%s'", name[0] == '-' ? "option" : "command",
             shown ? shown : "");
-    if (nearest)
+    if (adl_source_is_url(name) || access(name, F_OK) == 0)
+        fprintf(stderr, "; did you mean 'adlfs mount %s DIRECTORY'?", shown ? shown : "");
+    else if (nearest)
         fprintf(stderr, "; did you mean '%s'?", nearest);
     fputc('\n', stderr);
     return usage_error(NULL);
@@ -197,6 +201,7 @@ static int run(int argc, char **argv)
 int main(int argc, char **argv)
 {
     adl_secret_keep();
+    setlocale(LC_CTYPE, "C.UTF-8"); /* names are UTF-8, wherever: wcwidth() is to know them */
     char **words = adl_secret_take(argc, argv);
     fill_standard_streams();
     if (!words) {

@@ -48,40 +48,33 @@ int adl_mountpoint_resolve(const char *path, char **out)
     return asprintf(out, "%s/%s", strcmp(parent, "/") == 0 ? "" : parent, name) < 0 ? -ENOMEM : 0;
 }
 
-/* Takes "id parent dev root POINT options [tags...] - TYPE source super" apart, in place. */
-static bool split_line(char *line, char **point, char **type)
+struct search {
+    const char *path;
+    char *type; /* the caller's, `room` bytes */
+    size_t room;
+    bool found;
+};
+
+static int compare(void *ctx, const struct adl_mount *mount)
 {
-    char *rest = line;
-    for (int field = 0; field < 4; field++)
-        strsep(&rest, " ");
-    *point = strsep(&rest, " ");
-    char *dash = rest ? strstr(rest, " - ") : NULL;
-    if (!*point || !dash)
-        return false;
-    rest = dash + 3;
-    *type = strsep(&rest, " \n");
-    adl_mounts_unescape(*point);
-    return true;
+    struct search *search = ctx;
+    if (strcmp(mount->point, search->path) == 0) {
+        snprintf(search->type, search->room, "%s", mount->type);
+        search->found = true;
+    }
+    return 0;
 }
 
 int adl_mountpoint_find(FILE *mountinfo, const char *path, char *type, size_t room)
 {
-    cleanup_free char *line = NULL;
-    size_t line_room = 0;
-    int found = -ENOENT;
-    while (getline(&line, &line_room, mountinfo) > 0) {
-        char *point, *its_type;
-        if (split_line(line, &point, &its_type) && strcmp(point, path) == 0) {
-            snprintf(type, room, "%s", its_type);
-            found = 0;
-        }
-    }
-    return found;
+    struct search search = {.path = path, .type = type, .room = room};
+    adl_mounts_each(mountinfo, compare, &search);
+    return search.found ? 0 : -ENOENT;
 }
 
 bool adl_mountpoint_ours(const char *path)
 {
-    _cleanup_(close_file) FILE *mountinfo = fopen("/proc/self/mountinfo", "re");
+    _cleanup_(close_file) FILE *mountinfo = adl_mounts_open();
     char type[64];
     return mountinfo && adl_mountpoint_find(mountinfo, path, type, sizeof(type)) == 0 &&
            strcmp(type, ADL_MOUNT_TYPE) == 0;

@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+/* Of adl_mounts_over() its strings are owned; in adl_mounts_each() they are good for the call. */
 struct adl_mount {
-    char *point, *root, *type; /* owned; root: which part of the file system is shown there */
+    char *point, *root, *type; /* root: which part of the file system is shown there */
     dev_t device;
     uid_t owner; /* FUSE's user_id; 0 elsewhere */
 };

@@ -45,7 +45,7 @@ struct adl_options {
     bool json;                                      /* probe, get, status, cache, verify, evict */
     bool watch;                                     /* status */
     int format;                                     /* status: enum adl_format */
-    bool detach;                                    /* warm */
+    bool detach, stop;                              /* warm */
     const char *range;                              /* warm: "A-B"; NULL: all */
     unsigned connections;                           /* warm: 0: as many as are good */
     const char *output;                             /* get: as typed; NULL: not given */

@@ -9,37 +9,74 @@
 
 #define NAME_MAX_BYTES 1024
 
+/* A shorter bar tells nothing. */
+#define BAR_LEAST 8
+
 /* Without a terminal something is told after this long at the latest. */
 #define QUIET_MS 30000
 
-/* "1.2 GiB of 2.9 GiB  12.3 MiB/s  2:05 left", as much of it as fits. */
-static void describe(const struct adl_progress *progress, const char *between, char *out,
-                     size_t room)
+static int digits(uint64_t number)
+{
+    int count = 1;
+    for (; number > 9; number /= 10)
+        count++;
+    return count;
+}
+
+enum part { AMOUNT, FILES, RATE, LEFT, PARTS };
+
+/* What there is to tell; "" for what there is not. In columns of their own (`steady`) figures do
+ * not move those beside them when they change. */
+static void fill_parts(const struct adl_progress *progress, bool steady, char parts[PARTS][64])
 {
     char done[ADL_TEXT_ROOM], total[ADL_TEXT_ROOM], rate[ADL_TEXT_ROOM], left[ADL_TEXT_ROOM];
-    int n;
-    adl_text_size(progress->done, done);
     bool finished = progress->total >= 0 && progress->done >= progress->total;
+    adl_text_size(progress->done, done);
     if (progress->total >= 0 && !finished)
-        n = snprintf(out, room, "%s of %s", done, adl_text_size(progress->total, total));
+        snprintf(parts[AMOUNT], 64, "%*s of %s", steady ? 8 : 0, done,
+                 adl_text_size(progress->total, total));
     else
-        n = snprintf(out, room, "%s", done);
+        snprintf(parts[AMOUNT], 64, "%*s", steady && !finished ? 8 : 0, done);
     if (progress->files > 1)
-        n += snprintf(out + n, room - (size_t)n, "%s%" PRIu64 "/%" PRIu64 " files", between,
-                      progress->files_done, progress->files);
+        snprintf(parts[FILES], 64, "%*" PRIu64 "/%" PRIu64 " files",
+                 steady ? digits(progress->files) : 0, progress->files_done, progress->files);
     if (finished)
         return;
-    n += snprintf(out + n, room - (size_t)n, "%s%s", between, adl_text_rate(progress->rate, rate));
+    snprintf(parts[RATE], 64, "%*s", steady ? 10 : 0, adl_text_rate(progress->rate, rate));
     if (progress->eta >= 0)
-        snprintf(out + n, room - (size_t)n, "%s%s left", between,
-                 adl_text_time(progress->eta, left));
+        snprintf(parts[LEFT], 64, "%*s left", steady ? 7 : 0, adl_text_time(progress->eta, left));
+    else if (steady)
+        snprintf(parts[LEFT], 64, "%12s", "");
+}
+
+/* "1.2 GiB of 2.9 GiB  3/9 files  12.3 MiB/s  2:05 left": what `columns` have no room for is left
+ * out as a whole. Returns the columns. */
+static size_t describe(const struct adl_progress *progress, bool steady, size_t columns,
+                       const char *between, char out[256])
+{
+    static const enum part dispensable[] = {FILES, LEFT, RATE};
+    char parts[PARTS][64] = {""};
+    size_t length = 0;
+    fill_parts(progress, steady, parts);
+    for (unsigned i = 0; i < PARTS; i++)
+        length += parts[i][0] ? strlen(parts[i]) + (i ? strlen(between) : 0) : 0;
+    for (unsigned i = 0; i < 3 && length > columns; i++) {
+        char *part = parts[dispensable[i]];
+        length -= *part ? strlen(part) + strlen(between) : 0;
+        *part = '\0';
+    }
+    out[0] = '\0';
+    for (unsigned i = 0; i < PARTS; i++)
+        if (parts[i][0])
+            strcat(strcat(out, i ? between : ""), parts[i]);
+    return length;
 }
 
 void adl_progress_tell(const struct adl_progress *progress, FILE *out)
 {
-    char title[NAME_MAX_BYTES], note[NAME_MAX_BYTES], percent[ADL_TEXT_ROOM], rest[160];
+    char title[NAME_MAX_BYTES], note[NAME_MAX_BYTES], percent[ADL_TEXT_ROOM], rest[256];
     adl_text_show(progress->title, 200, title, sizeof(title));
-    describe(progress, ", ", rest, sizeof(rest));
+    describe(progress, false, sizeof(rest), ", ", rest);
     fprintf(out, "%s: ", title);
     if (progress->total >= 0)
         fprintf(out, "%s, ", adl_text_percent(progress->done, progress->total, percent));
@@ -58,8 +95,11 @@ static void draw_title(const struct adl_progress *progress, const struct adl_scr
     char title[NAME_MAX_BYTES], note[NAME_MAX_BYTES] = "";
     size_t room = screen->columns - 1;
     size_t for_note = progress->note ? adl_text_width(progress->note) : 0;
-    if (for_note > room / 2)
-        for_note = room / 2;
+    size_t for_title = adl_text_width(progress->title);
+    if (for_title > room / 3)
+        for_title = room / 3;
+    if (for_note > room - for_title - 2)
+        for_note = room - for_title - 2;
     adl_text_show(progress->title, room - (for_note ? for_note + 2 : 0), title, sizeof(title));
     if (for_note)
         adl_text_show(progress->note, for_note, note, sizeof(note));
@@ -74,17 +114,19 @@ static void draw_title(const struct adl_progress *progress, const struct adl_scr
 static void draw_total(const struct adl_progress *progress, const struct adl_screen *screen,
                        FILE *out)
 {
-    char percent[ADL_TEXT_ROOM], rest[160];
-    describe(progress, "  ", rest, sizeof(rest));
-    size_t used = 6 + 2 + strlen(rest) + 1;
+    char percent[ADL_TEXT_ROOM], rest[256];
+    size_t room = screen->columns - 1 - 6;
+    size_t used = describe(progress, true, room, "  ", rest);
+    if (used + 2 + BAR_LEAST > room)
+        used = describe(progress, false, room, "  ", rest);
     adl_text_percent(progress->done, progress->total, percent);
     fprintf(out, "%5s ", percent);
-    if (used + 8 <= screen->columns) {
-        unsigned columns = screen->columns - (unsigned)used;
-        adl_screen_bar(screen, out, columns, progress->done, progress->total, ADL_GREEN);
+    if (used + 2 + BAR_LEAST <= room) {
+        adl_screen_bar(screen, out, (unsigned)(room - used - 2), progress->done, progress->total,
+                       ADL_GREEN);
         fputs("  ", out);
     }
-    fprintf(out, "%.*s\n", (int)screen->columns - 7, rest);
+    fprintf(out, "%.*s\n", (int)room, rest);
 }
 
 /* Number, name, range, bar, percent, rate; name and bar only where there is room. */
@@ -95,8 +137,11 @@ static void draw_line(const struct adl_progress_line *line, size_t number,
     char range[64], name[NAME_MAX_BYTES];
     int64_t total = line->end < 0 ? -1 : line->end - line->first, done = line->at - line->first;
     unsigned columns = screen->columns - 1, used = 4 + 1 + 13 + 6 + 13;
-    snprintf(range, sizeof(range), "%s-%s", adl_text_short(line->first, from),
-             line->end < 0 ? "" : adl_text_short(line->end, to));
+    if (total == 0) /* it is asked how large the file is */
+        snprintf(range, sizeof(range), "asking");
+    else
+        snprintf(range, sizeof(range), "%s-%s", adl_text_short(line->first, from),
+                 line->end < 0 ? "" : adl_text_short(line->end, to));
     fprintf(out, "%4zu ", number);
     if (line->name && columns >= used + 16) {
         unsigned room = (columns - used) / 2;
@@ -111,7 +156,7 @@ static void draw_line(const struct adl_progress_line *line, size_t number,
         adl_screen_bar(screen, out, columns - used - 1, done, total, ADL_CYAN);
     }
     if (columns >= 38)
-        fprintf(out, "%6s  %11s", adl_text_percent(done, total, percent),
+        fprintf(out, "%6s  %11s", adl_text_percent(done, total ? total : -1, percent),
                 adl_text_rate(line->rate, rate));
     fputc('\n', out);
 }
@@ -160,6 +205,8 @@ static void redraw(struct adl_progress_view *view, const struct adl_progress *pr
     FILE *memory = open_memstream(&picture, &length);
     if (!memory)
         return;
+    if (fileno(view->out) >= 0)
+        adl_screen_init(&view->screen, view->out); /* it may have another size by now */
     if (view->drawn)
         fprintf(memory, "\033[%uA\r\033[J", view->drawn);
     view->drawn = adl_progress_draw(progress, &view->screen, view->screen.rows - 1, memory);

@@ -65,7 +65,7 @@ static int read_manifest(struct adl_source *source, const char *text, struct adl
     if (adl_source_is_url(text)) {
         if (adl_url_valid(text))
             return adl_manifest_parse(text, strlen(text), &source->problems, out);
-        tell(source, ADL_ERROR, 1, "not a URL that can be mounted");
+        tell(source, ADL_ERROR, 1, "not a usable URL: look at its host and port, and write spaces as %20");
         return 1;
     }
     if (strcmp(text, "-") == 0)
@@ -82,11 +82,12 @@ int adl_source_read(struct adl_source *source, const char *text, bool keep_going
     if (errors < 0) {
         const char *colon = strstr(text, "://");
         if (colon) /* of the rest parts may be secret */
-            fprintf(stderr, "adlfs: only http:// and https:// can be mounted, not %.*s://\n",
+            fprintf(stderr, "adlfs: only http:// and https:// can be fetched, not %.*s://\n",
                     (int)(colon - text), text);
         else
-            fprintf(stderr, "adlfs: cannot read the list %s: %s\n", source->name,
-                    strerror(-errors));
+            fprintf(stderr, "adlfs: cannot read the list %s: %s%s\n", source->name,
+                    strerror(-errors),
+                    errors == -ENOENT ? "; a URL begins with http:// or https://" : "");
         return errors;
     }
     if (errors > 0 && !keep_going) {

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <wchar.h>
 
 static const char units[] = "KMGTPE";
 
@@ -27,27 +28,29 @@ static const char *word(const char *text, char out[ADL_TEXT_ROOM])
     return out;
 }
 
-const char *adl_text_size(int64_t bytes, char out[ADL_TEXT_ROOM])
+static const char *size_text(int64_t bytes, bool brief, char out[ADL_TEXT_ROOM])
 {
     char number[ADL_TEXT_ROOM];
     if (bytes < 0)
         return word("?", out);
     char unit = scaled(bytes, number, sizeof(number));
-    if (unit)
-        snprintf(out, ADL_TEXT_ROOM, "%.16s %ciB", number, unit);
+    if (!unit)
+        snprintf(out, ADL_TEXT_ROOM, "%.20s%s", number, brief ? "" : " B");
+    else if (brief)
+        snprintf(out, ADL_TEXT_ROOM, "%.20s%c", number, unit);
     else
-        snprintf(out, ADL_TEXT_ROOM, "%.20s B", number);
+        snprintf(out, ADL_TEXT_ROOM, "%.16s %ciB", number, unit);
     return out;
+}
+
+const char *adl_text_size(int64_t bytes, char out[ADL_TEXT_ROOM])
+{
+    return size_text(bytes, false, out);
 }
 
 const char *adl_text_short(int64_t bytes, char out[ADL_TEXT_ROOM])
 {
-    char number[ADL_TEXT_ROOM];
-    if (bytes < 0)
-        return word("?", out);
-    char unit = scaled(bytes, number, sizeof(number));
-    snprintf(out, ADL_TEXT_ROOM, unit ? "%.20s%c" : "%.20s", number, unit);
-    return out;
+    return size_text(bytes, true, out);
 }
 
 const char *adl_text_rate(int64_t bytes_per_second, char out[ADL_TEXT_ROOM])
@@ -146,13 +149,16 @@ static bool hidden(int32_t code)
     return within(spans, sizeof(spans) / sizeof(spans[0]), code);
 }
 
-/* Columns of a character that is shown (Unicode's East Asian width, roughly). */
+/* Columns of a character that is shown; roughly, where the C library does not know it. */
 static size_t width_of(int32_t code)
 {
     static const struct span none[] = {{0x300, 0x36f}, {0x20d0, 0x20ff}, {0xfe00, 0xfe0f}};
     static const struct span wide[] = {{0x1100, 0x115f}, {0x2e80, 0xa4cf},   {0xac00, 0xd7a3},
                                        {0xf900, 0xfaff}, {0xfe30, 0xfe6f},   {0xff00, 0xff60},
                                        {0xffe0, 0xffe6}, {0x1f300, 0x1faff}, {0x20000, 0x3fffd}};
+    int width = wcwidth((wchar_t)code); /* knows more, but only in a locale of UTF-8 */
+    if (width >= 0)
+        return (size_t)width;
     if (within(none, sizeof(none) / sizeof(none[0]), code))
         return 0;
     return within(wide, sizeof(wide) / sizeof(wide[0]), code) ? 2 : 1;
@@ -193,7 +199,7 @@ static size_t copy(const char **text, size_t columns, char **out, const char *ou
 size_t adl_text_show(const char *text, size_t columns, char *out, size_t room)
 {
     const char *end = out + room, *at = text;
-    size_t width = adl_text_width(text), used;
+    size_t width = adl_text_width(text), used, length;
     if (room == 0)
         return 0;
     if (width <= columns) {
@@ -210,10 +216,44 @@ size_t adl_text_show(const char *text, size_t columns, char *out, size_t room)
             at += decode(at, &code);
             skipped += columns_of(code);
         }
+        for (int32_t code; *at; at += length) { /* marks belong to what was left out */
+            length = decode(at, &code);
+            if (columns_of(code) > 0)
+                break;
+        }
         used += copy(&at, tail, &out, end);
     }
     *out = '\0';
     return used;
+}
+
+size_t adl_text_line(const char *text, size_t columns)
+{
+    size_t used = 0, space = 0, at = 0;
+    while (text[at]) {
+        int32_t code;
+        size_t length = decode(text + at, &code), width = columns_of(code);
+        if (at > 0 && used + width > columns && code != ' ')
+            return space > at / 2 ? space : at;
+        at += length;
+        used += width;
+        if (code == ' ')
+            space = at;
+    }
+    return at;
+}
+
+void adl_text_clip(const char *text, size_t length, size_t columns, FILE *out)
+{
+    size_t used = 0, bytes;
+    for (const char *at = text, *end = text + length; at < end; at += bytes) {
+        int32_t code;
+        bool colour = *at == '\033';
+        bytes = colour ? strcspn(at, "m") + 1 : decode(at, &code);
+        used += colour ? 0 : columns_of(code);
+        if ((colour || used <= columns) && bytes <= (size_t)(end - at))
+            fwrite(at, 1, bytes, out);
+    }
 }
 
 bool adl_text_parse_size(const char *text, size_t length, int64_t *out)

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #define ADL_TEXT_ROOM 24
 
@@ -34,6 +35,15 @@ size_t adl_text_show(const char *text, size_t columns, char *out, size_t room);
 
 /* Columns that a text takes in a terminal. */
 size_t adl_text_width(const char *text);
+
+/* Bytes at the beginning of a text (one that adl_text_show() made) for a line of at most `columns`
+ * columns, and a space behind them: up to its last space, where its second half has one. 0 for an
+ * empty text only. */
+size_t adl_text_line(const char *text, size_t columns);
+
+/* Writes so much of `length` bytes as fits into `columns` columns. Sequences that set colours take
+ * none, and are all written. */
+void adl_text_clip(const char *text, size_t length, size_t columns, FILE *out);
 
 /* done / total, 0 .. scale, without overflow; 0 for a total that is not positive. */
 int64_t adl_text_part(int64_t done, int64_t total, int64_t scale);

@@ -46,7 +46,7 @@ static int read_url(const struct adl_options *options, const char *url, bool nam
                     struct wanted_part *part)
 {
     if (!adl_url_valid(url) || (options->checksum && strpbrk(options->checksum, "\r\n"))) {
-        fprintf(stderr, "adlfs get: not a URL that can be fetched: %s\n", part->source.name);
+        fprintf(stderr, "adlfs get: not a usable URL: %s: look at its host and port, and write spaces as %%20\n", part->source.name);
         return -EINVAL;
     }
     size_t length;
@@ -54,7 +54,7 @@ static int read_url(const struct adl_options *options, const char *url, bool nam
     if (!text)
         return -ENOMEM;
     int errors = adl_manifest_parse(text, length, &part->source.problems, &part->manifest);
-    if (errors > 0 && !named)
+    if (errors > 0 && !named && !options->checksum)
         fprintf(stderr, "adlfs get: --output=FILE gives a file another name\n");
     return errors > 0 ? -EINVAL : errors;
 }

@@ -168,12 +168,15 @@ void adl_chore_begin(struct adl_engine *engine, struct adl_errand *errand)
 
 void adl_chore_name(struct adl_errand *errand)
 {
-    size_t count = json_array_size(errand->files);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = json_array_size(errand->files); i-- > 0;) {
         json_t *told = json_array_get(errand->files, i);
         json_int_t entry = json_integer_value(json_object_get(told, "entry"));
         uint32_t number = adl_tree_of_entry(errand->tree, (uint32_t)entry);
-        char *path = number == ADL_NO_NODE ? NULL : adl_tree_path(errand->tree, number);
+        if (number == ADL_NO_NODE) {
+            json_array_remove(errand->files, i);
+            continue;
+        }
+        char *path = adl_tree_path(errand->tree, number);
         json_object_set_new(told, "path", adl_json_name(path));
         free(path);
     }

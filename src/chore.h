@@ -11,8 +11,8 @@
 /* Begins; errand->finish() is called once, now or later, with the answer set. The loop. */
 void adl_chore_begin(struct adl_engine *engine, struct adl_errand *errand);
 
-/* Puts the paths of the answer's files beside their entries, as errand->tree has them. Any thread,
- * once it has finished. */
+/* Puts the paths of the answer's files beside their entries, as errand->tree has them; those that a
+ * reload has taken out of it meanwhile are left out. Any thread, once it has finished. */
 void adl_chore_name(struct adl_errand *errand);
 
 #endif

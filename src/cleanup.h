@@ -1,5 +1,6 @@
-/* Ownership that can be seen: a variable marked with one of these is released when its scope ends,
- * so that an early return is always right; steal_*() hands it on and leaves nothing to release. */
+/* cleanup: ownership that can be seen: a variable marked with one of these is released when its
+ * scope ends, so that an early return is always right; steal_*() hands it on and leaves nothing to
+ * release. */
 #ifndef ADL_CLEANUP_H
 #define ADL_CLEANUP_H
 

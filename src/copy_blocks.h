@@ -1,4 +1,4 @@
-/* What copy.c and copy_blocks.c share, and nobody else needs. */
+/* The inside of copy: what its files share. Only src/copy*.c include this. */
 #ifndef ADL_COPY_BLOCKS_H
 #define ADL_COPY_BLOCKS_H
 

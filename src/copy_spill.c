@@ -2,14 +2,10 @@
 #include "cleanup.h"
 #include "copy_blocks.h"
 #include "io.h"
+#include "minmax.h"
 
 #include <errno.h>
 #include <string.h>
-
-static int64_t min64(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
 
 int adl_copy_read(const struct adl_copy *copy, void *buffer, size_t length, int64_t first)
 {

@@ -107,7 +107,7 @@ static void status(struct adl_engine *engine, struct adl_errand *errand)
         int64_t next;
         json_t *files = adl_survey_files(engine, errand->tree, errand->all ? NULL : errand->entries,
                                          errand->all ? engine->n_entries : errand->n_entries,
-                                         order->after, order->limit, &next);
+                                         order->after, order->limit, order->every > 0, &next);
         json_object_set_new(errand->answer, "files", files);
         json_object_set_new(errand->answer, "connections",
                             adl_survey_connections(engine, errand->tree));
@@ -180,6 +180,11 @@ static void job(struct adl_engine *engine, struct adl_errand *errand)
 
 static void stop(struct adl_engine *engine, struct adl_errand *errand)
 {
+    if (errand->order.job == 0) {
+        adl_warm_stop_all(engine);
+        errand->answer = done();
+        return;
+    }
     errand->answer = adl_warm_stop(engine, errand->order.job) < 0
                          ? adl_desk_refusal(-ESRCH, "there is no such job")
                          : done();

@@ -31,7 +31,7 @@ void adl_disk_round(struct adl_engine *engine)
     }
     adl_evict_wrote(engine, most - budget);
     if (budget < most)
-        adl_engine_flush_soon(engine);
+        adl_flush_soon(engine);
     /* Where nothing rests, the next write tries. */
     if (budget <= 0 && most > 0)
         adl_engine_wake_at(engine, engine->now);

@@ -165,7 +165,7 @@ static bool answer(struct adl_edition *edition, struct adl_call *call, int64_t e
 void adl_edition_unreadable(struct adl_edition *edition, int64_t first, int64_t end, int error)
 {
     adl_copy_unreadable(edition->copy, first, end);
-    adl_engine_flush_soon(edition->file->engine);
+    adl_flush_soon(edition->file->engine);
     adl_file_error(edition->file, error,
                    "cache: bytes %lld to %lld cannot be read: %s: fetching them again",
                    (long long)first, (long long)end - 1, strerror(-error));
@@ -239,7 +239,7 @@ void adl_edition_digested(struct adl_edition *edition, int result)
         uint32_t *flags = &edition->copy->sidecar->head.flags;
         *flags = (*flags & ~ADL_HEAD_DIGEST_MASK) | digest_flags(&edition->digest);
         adl_sidecar_touch(edition->copy->sidecar);
-        adl_engine_flush_soon(file->engine);
+        adl_flush_soon(file->engine);
     } else if (result == 0 && edition == file->edition) {
         adl_file_change(file,
                         "the checksum is not that of the manifest: the cached copy is dropped");

@@ -6,6 +6,7 @@
 #include "engine.h"
 
 #include "cleanup.h"
+#include "minmax.h"
 #include "warm.h"
 
 #include <errno.h>
@@ -86,12 +87,6 @@ void adl_engine_wake_at(struct adl_engine *engine, int64_t when)
         engine->wake_at = when;
 }
 
-void adl_engine_flush_soon(struct adl_engine *engine)
-{
-    if (engine->flush_at == INT64_MAX)
-        engine->flush_at = engine->now + ADL_FLUSH_MS;
-}
-
 static bool cancel_in(struct adl_calls *calls, uint64_t ticket)
 {
     struct adl_call *call;
@@ -143,7 +138,7 @@ static void set_window(struct adl_call *call)
         *window = (struct adl_window){0};
     if (call->ahead.end > call->ahead.first) {
         /* Two threads may post their windows in another order than they got them. */
-        bool joins = window->first < window->end && call->ahead.first <= window->end &&
+        bool joins = !adl_window_empty(window) && call->ahead.first <= window->end &&
                      window->first <= call->ahead.end;
         if (!joins || call->ahead.first < window->first)
             window->first = call->ahead.first;
@@ -151,6 +146,43 @@ static void set_window(struct adl_call *call)
             window->end = call->ahead.end;
     }
     adl_engine_busy(call->handle->file);
+}
+
+/* A call about an entry goes to its file. */
+static void take_for_file(struct adl_engine *engine, struct adl_call *call)
+{
+    if (call->entry >= engine->n_entries || !engine->entries[call->entry]) {
+        adl_call_fail(call, -ESTALE);
+        return;
+    }
+    struct adl_file *file = adl_file_at(engine, call->entry);
+    if (!file)
+        adl_call_fail(call, -ENOMEM);
+    else if (file->gone && call->kind != ADL_CALL_REPORT)
+        adl_call_fail(call, -ESTALE);
+    else
+        adl_file_call(file, call);
+}
+
+/* A caller's thread has compared a block with its checksum. */
+static void take_verified(struct adl_engine *engine, const struct adl_call *call)
+{
+    adl_copy_verified(call->handle->edition->copy, (uint64_t)call->offset, call->right);
+    adl_edition_complete(call->handle->edition);
+    adl_flush_soon(engine);
+    if (!call->right)
+        adl_log(engine->log, ADL_WARNING,
+                "block %lld of a cached file is damaged: fetching it again",
+                (long long)call->offset);
+}
+
+static void take_read(struct adl_call *call)
+{
+    if (call->unreadable)
+        adl_edition_unreadable(call->handle->edition, call->offset, call->offset + call->length,
+                               -EIO);
+    set_window(call);
+    adl_edition_read(call);
 }
 
 /* Takes one call off the queue's hands. */
@@ -161,42 +193,21 @@ static void take(struct adl_engine *engine, struct adl_call *call)
         adl_call_fail(call, -EINTR);
         return;
     }
-    struct adl_file *file;
     switch (call->kind) {
     case ADL_CALL_STAT:
     case ADL_CALL_OPEN:
     case ADL_CALL_REPORT:
     case ADL_CALL_VERIFY:
-        if (call->entry >= engine->n_entries || !engine->entries[call->entry]) {
-            adl_call_fail(call, -ESTALE);
-            return;
-        }
-        file = adl_file_at(engine, call->entry);
-        if (!file)
-            adl_call_fail(call, -ENOMEM);
-        else if (file->gone && call->kind != ADL_CALL_REPORT)
-            adl_call_fail(call, -ESTALE);
-        else
-            adl_file_call(file, call);
+        take_for_file(engine, call);
         return;
     case ADL_CALL_READ:
-        if (call->unreadable)
-            adl_edition_unreadable(call->handle->edition, call->offset, call->offset + call->length,
-                                   -EIO);
-        set_window(call);
-        adl_edition_read(call);
+        take_read(call);
         return;
     case ADL_CALL_AHEAD:
         set_window(call);
         break;
     case ADL_CALL_VERIFIED:
-        adl_copy_verified(call->handle->edition->copy, (uint64_t)call->offset, call->right);
-        adl_edition_complete(call->handle->edition);
-        adl_engine_flush_soon(engine);
-        if (!call->right)
-            adl_log(engine->log, ADL_WARNING,
-                    "block %lld of a cached file is damaged: fetching it again",
-                    (long long)call->offset);
+        take_verified(engine, call);
         break;
     case ADL_CALL_RELEASE:
         adl_engine_release(call->handle);
@@ -245,7 +256,7 @@ static void take_all(struct adl_engine *engine)
 
 static int until_due(const struct adl_engine *engine)
 {
-    int64_t due = engine->wake_at < engine->flush_at ? engine->wake_at : engine->flush_at;
+    int64_t due = min64(engine->wake_at, engine->flush_at);
     int64_t left = due - adl_engine_clock();
     if (due == INT64_MAX)
         return -1;
@@ -328,6 +339,25 @@ static void discard(struct adl_engine *engine)
     free(engine);
 }
 
+/* What it needs to be there before anything runs. */
+static int make_parts(struct adl_engine *engine, const struct adl_manifest *manifest)
+{
+    engine->n_entries = (uint32_t)manifest->count;
+    engine->files = calloc(manifest->count + 1, sizeof(*engine->files));
+    engine->entries = calloc(manifest->count + 1, sizeof(*engine->entries));
+    for (uint32_t i = 0; engine->entries && i < engine->n_entries; i++)
+        engine->entries[i] = &manifest->entries[i];
+    engine->origins = adl_origins_new(engine->settings->origin_connections);
+    engine->worker = adl_worker_new(engine);
+    engine->keeper = adl_worker_new(engine);
+    engine->warms = adl_warms_new(engine);
+    if (!engine->files || !engine->entries || !engine->origins || !engine->worker ||
+        !engine->keeper || !engine->warms)
+        return -ENOMEM;
+    int error = open_store(engine);
+    return error < 0 ? error : adl_http_new(engine->settings, engine->log, &engine->http);
+}
+
 int adl_engine_new(const struct adl_settings *settings, const struct adl_manifest *manifest,
                    const struct adl_log *log, struct adl_engine **out)
 {
@@ -354,36 +384,18 @@ int adl_engine_new(const struct adl_settings *settings, const struct adl_manifes
     if (getrandom(&engine->random, sizeof(engine->random), 0) < 0 || !engine->random)
         engine->random = (uint64_t)engine->now | 1;
 
-    int error = -ENOMEM;
-    engine->n_entries = (uint32_t)manifest->count;
-    engine->files = calloc(manifest->count + 1, sizeof(*engine->files));
-    engine->entries = calloc(manifest->count + 1, sizeof(*engine->entries));
-    for (uint32_t i = 0; engine->entries && i < engine->n_entries; i++)
-        engine->entries[i] = &manifest->entries[i];
-    engine->origins = adl_origins_new(settings->origin_connections);
-    engine->worker = adl_worker_new(engine);
-    engine->keeper = adl_worker_new(engine);
-    engine->warms = adl_warms_new(engine);
-    if (!engine->files || !engine->entries || !engine->origins || !engine->worker ||
-        !engine->keeper || !engine->warms)
-        goto fail;
-    error = open_store(engine);
-    if (error < 0)
-        goto fail;
-    error = adl_http_new(settings, log, &engine->http);
-    if (error < 0)
-        goto fail;
-    adl_throttle_set(engine, settings->limit_rate);
-    error = -pthread_create(&engine->thread, NULL, loop, engine);
-    if (error < 0)
-        goto fail;
+    int error = make_parts(engine, manifest);
+    if (error == 0) {
+        adl_throttle_set(engine, settings->limit_rate);
+        error = -pthread_create(&engine->thread, NULL, loop, engine);
+    }
+    if (error < 0) {
+        discard(engine);
+        return error;
+    }
     engine->running = true;
     *out = engine;
     return 0;
-
-fail:
-    discard(engine);
-    return error;
 }
 
 void adl_engine_stop(struct adl_engine *engine)

@@ -12,9 +12,12 @@
  *   reload.c    other entries
  *   whole.c     what is done with a file that is all here
  *   fetch.c     which transfer comes next
+ *   view.c      a file's state as the planner wants it (view.h)
  *   early.c     the first block of a far origin in two parts
- *   retry.c     the rate, failures, giving up
- *   transfer.c  one GET from start to end
+ *   retry.c     failures, giving up
+ *   rest.c      a file for which nothing is to be done any more
+ *   flush.c     when what came is recorded
+ *   transfer.c  one GET from start to end (transfer_head.c, transfer_body.c)
  *   verify.c    what is cached is compared with its checksums */
 #ifndef ADL_ENGINE_H
 #define ADL_ENGINE_H
@@ -35,9 +38,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/queue.h>
-
-/* What finished is recorded after so many ms, with FLUSH_BYTES all that a kill can lose. */
-#define ADL_FLUSH_MS 1000
 
 struct adl_arena;
 struct adl_file;
@@ -114,8 +114,8 @@ struct adl_edition {
     LIST_ENTRY(adl_edition) link; /* in the file's list */
     LIST_ENTRY(adl_edition) all;  /* in the engine's */
     struct adl_file *file;
-    struct adl_copy *copy; /* owned */
-    struct adl_attr attr;
+    struct adl_copy *copy;    /* owned; other threads use it as copy.h lets them */
+    struct adl_attr attr;     /* under the engine's `known_lock` */
     unsigned refs;            /* handles, transfers, the worker, and the file for its current one */
     int64_t reached;          /* a stream's furthest byte so far */
     bool digesting;           /* the worker compares its checksum */
@@ -146,41 +146,41 @@ struct adl_transfer {
     TAILQ_ENTRY(adl_transfer) doom; /* in the engine's */
     struct adl_file *file;
     struct adl_edition *edition; /* one reference; NULL: its body is not kept */
-    struct adl_origin *origin;
-    struct adl_get *get;
+    struct adl_origin *origin;   /* the engine's */
+    struct adl_get *get;         /* http's, which ends it with `done`; NULL from then on */
     struct adl_question question;
-    struct adl_verdict verdict;
-    struct adl_run run;
-    bool kept;     /* its body belongs into the copy */
-    bool probe;    /* answers whoever asks */
-    bool early;    /* one of the first block's two parts: see early.c */
-    bool answered; /* the verdict is there */
-    bool doomed;   /* to be cancelled when the round is over */
-    bool direct;   /* asked where an earlier redirect led */
-    bool paused;   /* a stream that nobody keeps up with, while the disk takes nothing */
-    bool compare;  /* nothing pins the version: what is here already must come again */
-    bool held;     /* by the limit: curl has bytes for it that it does not take yet */
-    uint32_t mirror;
-    int64_t at, end;      /* it writes [at, end) next; end INT64_MAX: to where the stream ends */
-    struct adl_body body; /* from `at` on: what came and is not written yet */
-    int64_t got;          /* bytes of its body that were new */
-    int64_t rate;         /* bytes/s lately: as of ... */
-    int64_t rated_at;     /* ... then, ms ... */
-    int64_t rated_got;    /* ... when it had got so much */
-    int status;           /* HTTP; 0: no answer yet */
-    int64_t since;        /* ms: when it was asked for */
-    int64_t retry_after;  /* s, -1 */
-    enum adl_reason reason;
-    struct adl_meter meter;
+    struct adl_verdict verdict; /* what the answer means, once it is there */
+    struct adl_run run;         /* of its bytes, for their blocks' checksums */
+    bool kept;                  /* its body belongs into the copy */
+    bool probe;                 /* answers whoever asks */
+    bool early;                 /* one of the first block's two parts: see early.c */
+    bool answered;              /* the verdict is there */
+    bool doomed;                /* to be cancelled when the round is over */
+    bool direct;                /* asked where an earlier redirect led */
+    bool paused;            /* a stream that nobody keeps up with, while the disk takes nothing */
+    bool compare;           /* nothing pins the version: what is here already must come again */
+    bool held;              /* by the limit: curl has bytes for it that it does not take yet */
+    uint32_t mirror;        /* which of the entry's URLs it asks */
+    int64_t at, end;        /* it writes [at, end) next; end INT64_MAX: to where the stream ends */
+    struct adl_body body;   /* from `at` on: what came and is not written yet */
+    int64_t got;            /* bytes of its body that were new */
+    int64_t rate;           /* bytes/s lately: as of ... */
+    int64_t rated_at;       /* ... then, ms ... */
+    int64_t rated_got;      /* ... when it had got so much */
+    int status;             /* HTTP; 0: no answer yet */
+    int64_t since;          /* ms: when it was asked for */
+    int64_t retry_after;    /* s, -1 */
+    enum adl_reason reason; /* why it was started */
+    struct adl_meter meter; /* of its bytes, for who watches */
 };
 TAILQ_HEAD(adl_transfers, adl_transfer);
 
 struct adl_file {
     struct adl_engine *engine;
-    const struct adl_entry *entry;
+    const struct adl_entry *entry; /* the manifest's, or in `own` */
     struct adl_arena *own; /* owned: where its entry is, since it is in no manifest any more */
     bool gone;             /* ... it lives for those who have it open */
-    uint32_t index;
+    uint32_t index;        /* the entry's number outside */
     TAILQ_ENTRY(adl_file)
     busy; /* in the engine's list of files that have something to do, or of
              those that rest */
@@ -313,8 +313,6 @@ uint64_t adl_engine_random(struct adl_engine *engine);
 void adl_engine_busy(struct adl_file *file);
 /* The loop is to look again at `when`, ms. */
 void adl_engine_wake_at(struct adl_engine *engine, int64_t when);
-/* Sidecars are dirty: they are written within a second. */
-void adl_engine_flush_soon(struct adl_engine *engine);
 /* Ends a handle. */
 void adl_engine_release(struct adl_handle *handle);
 
@@ -323,8 +321,12 @@ const char *adl_file_mode(const struct adl_file *file); /* as adl_report tells i
 /* The same; `cached`: adl_edition_cached(). */
 const char *adl_file_state(const struct adl_file *file, int64_t cached);
 struct adl_file *adl_file_at(struct adl_engine *engine, uint32_t entry); /* NULL without memory */
+/* Whether it comes as one stream, and not in ranges. */
+bool adl_file_streams(const struct adl_file *file);
 void adl_file_free(struct adl_file *file);
 void adl_file_call(struct adl_file *file, struct adl_call *call);
+/* A call that waits no more: -errno, and it is freed. */
+void adl_call_fail(struct adl_call *call, int error);
 const char *adl_file_url(const struct adl_file *file); /* of the mirror to ask next */
 /* Something was learned from an answer: size, mode, validator. */
 void adl_file_learn(struct adl_transfer *transfer, const struct adl_answer *answer);
@@ -380,8 +382,6 @@ void adl_edition_complete(struct adl_edition *edition);
 bool adl_edition_digest_right(const struct adl_edition *edition);
 void adl_edition_digested(struct adl_edition *edition, int result);
 void adl_edition_sniff(struct adl_file *file, const unsigned char *bytes, size_t length);
-/* A call that waits no more: -errno, and it is freed. */
-void adl_call_fail(struct adl_call *call, int error);
 
 /* --- whole.c: the loop's */
 /* Takes a call of DIGEST, TAKE. */
@@ -416,12 +416,23 @@ void adl_evict_call(struct adl_engine *engine, struct adl_call *call);
 
 /* --- fetch.c: the loop's */
 void adl_fetch_round(struct adl_engine *engine);
-/* Closes copies that are kept open though nobody reads them. */
-void adl_fetch_unrest(struct adl_engine *engine);
 /* Of the mirror to ask next; NULL only without memory. */
 struct adl_origin *adl_fetch_origin(struct adl_file *file);
-/* Writes dirty sidecars. */
-void adl_fetch_flush(struct adl_engine *engine);
+
+/* --- rest.c: the loop's */
+/* Takes files that have nothing to do any more off the list of those that do. */
+void adl_rest_round(struct adl_engine *engine);
+/* Closes copies that are kept open though nobody reads them. */
+void adl_rest_end(struct adl_engine *engine);
+
+/* --- flush.c: the loop's */
+/* Something is to be recorded: within a second. */
+void adl_flush_soon(struct adl_engine *engine);
+/* So many bytes were written to data files. */
+void adl_flush_wrote(struct adl_engine *engine, int64_t bytes);
+/* Records what is due; adl_flush_now(): all of it. */
+void adl_flush_round(struct adl_engine *engine);
+void adl_flush_now(struct adl_engine *engine);
 
 /* --- throttle.c: the loop's */
 /* Whether bytes that came for the transfer are to wait, because of the limit. */
@@ -454,12 +465,12 @@ void adl_early_adopt(struct adl_file *file);
 
 /* --- retry.c: the loop's */
 /* What the transfer's end means for its file and its origin. */
-void adl_fetch_failed(struct adl_transfer *transfer, int error, bool transient, const char *reason);
+void adl_retry_failed(struct adl_transfer *transfer, int error, bool transient, const char *reason);
 /* It has another version again: how long it rests before it is asked for. */
-void adl_fetch_changed(struct adl_file *file);
-void adl_fetch_progress(struct adl_file *file, int64_t bytes);
+void adl_retry_changed(struct adl_file *file);
+void adl_retry_progress(struct adl_file *file, int64_t bytes);
 /* Tells those of the calls that have waited long enough for an origin that does not answer. */
-void adl_fetch_give_up(struct adl_file *file, struct adl_calls *calls);
+void adl_retry_give_up(struct adl_file *file, struct adl_calls *calls);
 
 /* --- transfer.c: the loop's */
 int adl_transfer_start(struct adl_file *file, const struct adl_question *question,
@@ -471,8 +482,22 @@ bool adl_transfer_store(struct adl_transfer *transfer);
 void adl_transfer_store_awaited(struct adl_file *file);
 /* A stream that was held back goes on. Not within an event. */
 void adl_transfer_resume(struct adl_transfer *transfer);
+/* It is cancelled when the round is over: may be called within an event. */
 void adl_transfer_doom(struct adl_transfer *transfer);
+/* Ends those. Not within an event. */
 void adl_transfer_reap(struct adl_engine *engine);
+
+/* Whether it asks for the second part of a first block: see early.c. */
+static inline bool adl_transfer_is_second_part(const struct adl_transfer *transfer)
+{
+    return transfer->early && !transfer->probe;
+}
+
+/* transfer_head.c, transfer_body.c: events of struct adl_get_events, whose `ctx` is the transfer.
+ */
+bool adl_transfer_head(void *ctx, const struct adl_answer *answer, const char *url, double seconds);
+bool adl_transfer_body(void *ctx, const void *bytes, size_t length);
+bool adl_transfer_hold(void *ctx);
 
 /* --- verify.c: the loop's */
 void adl_verify_begin(struct adl_file *file, struct adl_call *call);

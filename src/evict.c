@@ -140,7 +140,7 @@ void adl_evict_looked(struct adl_engine *engine, const struct adl_look *look)
     evictor->is_full = look->excess > 0;
     if (!evictor->is_full)
         return;
-    adl_fetch_unrest(engine);
+    adl_rest_end(engine);
     evictor->look_at = engine->now + FULL_MS;
 }
 

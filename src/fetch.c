@@ -5,36 +5,19 @@
  * is limited for each origin and in all. */
 #include "behind.h"
 #include "cleanup.h"
-#include "engine.h"
-#include "minmax.h"
+#include "view.h"
 #include "warm.h"
 
 #include <errno.h>
 #include <string.h>
 
-#define FLIGHTS_MAX 64
-
-/* While a reader waits, flights are looked at this often for one that lags behind, and their rates
- * are taken over so long. */
-#define LAG_MS   100
-#define RATED_MS 250
+/* While a reader waits, flights are looked at this often for one that lags behind, ms. */
+#define LAG_MS 100
 
 /* After a reader had to wait for a connection, what is fetched ahead leaves so many free for so
  * long. */
 #define ROOM    2
 #define ROOM_MS 1000
-
-/* A waiter waits for a transfer that is this close to what it wants; farther ones are no help, and
- * are cut short. The kernel's readahead asks for up to 2 MiB ahead of a sequential reader: that
- * must not cut what is on its way in order. */
-#define NEAR (4 << 20)
-
-/* When the last reader goes, a transfer with less than this to come may end well: its connection
- * is worth more than the bytes. */
-#define FINISH_MAX (256 << 10)
-
-/* Private copies that are kept open though nobody reads them, since closing would lose them. */
-#define RESTING_MAX 64
 
 /* --- may it run? */
 
@@ -137,97 +120,7 @@ static void probe(struct adl_file *file)
 
 /* --- ranges */
 
-static struct adl_link link_of(struct adl_file *file)
-{
-    const struct adl_origin *origin = adl_fetch_origin(file);
-    if (!origin)
-        return (struct adl_link){.now = file->engine->now, .share = 1};
-    const struct adl_entry_options *options = file->entry->options;
-    unsigned files = origin->files + !file->n_transfers;
-    unsigned share = origin->limit > files ? origin->limit / files : 1;
-    if (options && options->max_connections && options->max_connections < share)
-        share = options->max_connections;
-    return (struct adl_link){.now = file->engine->now,
-                             .delay = origin->delay,
-                             .share = adl_throttle_width(file->engine, share)};
-}
-
-#define WINDOWS_MAX 256
-
-/* A file's state as the planner wants it. */
-struct view {
-    struct adl_plan plan;
-    struct adl_flight flights[FLIGHTS_MAX];
-    struct adl_transfer *transfers[FLIGHTS_MAX];
-    struct adl_window windows[WINDOWS_MAX];
-    struct adl_link link;
-    unsigned width;
-    int64_t asked; /* bytes that were asked for and are not here */
-    bool warm;     /* windows of warms, and no others */
-};
-
-/* From what was asked for last to the end of the file, where windows reach that far. */
-static int64_t left_of(const struct adl_file *file, const struct view *view)
-{
-    int64_t end = 0, asked = 0;
-    for (size_t i = 0; i < view->plan.n_windows; i++)
-        end = max64(end, view->windows[i].end);
-    for (size_t i = 0; i < view->plan.n_flights; i++)
-        asked = max64(asked, view->flights[i].end);
-    return end >= file->size && asked ? max64(end - asked, 0) : INT64_MAX;
-}
-
-/* What it brought lately, bytes/s: one that has stopped is seen to have stopped. */
-static int64_t rate_of(struct adl_transfer *transfer)
-{
-    int64_t took = transfer->file->engine->now - transfer->rated_at;
-    if (took >= RATED_MS) {
-        transfer->rate = (transfer->got - transfer->rated_got) * 1000 / took;
-        transfer->rated_at += took;
-        transfer->rated_got = transfer->got;
-    }
-    return transfer->rate;
-}
-
-static struct adl_flight flight_of(struct adl_transfer *transfer)
-{
-    return (struct adl_flight){.at = transfer->at,
-                               .end = transfer->end,
-                               .rate = rate_of(transfer),
-                               .age = transfer->file->engine->now - transfer->since};
-}
-
-static void view_of(struct adl_file *file, struct view *view)
-{
-    struct adl_transfer *transfer;
-    struct adl_handle *handle;
-    view->plan = (struct adl_plan){.copy = file->edition->copy,
-                                   .flights = view->flights,
-                                   .windows = view->windows,
-                                   .near = NEAR};
-    view->link = link_of(file);
-    view->width = adl_pace_width(&file->pace, &view->link);
-    view->asked = 0;
-    LIST_FOREACH (transfer, &file->transfers, link) {
-        size_t n = view->plan.n_flights;
-        if (!transfer->edition || transfer->doomed || n == FLIGHTS_MAX)
-            continue;
-        view->flights[n] = flight_of(transfer);
-        view->asked += transfer->end - transfer->at;
-        view->transfers[n] = transfer;
-        view->plan.n_flights++;
-    }
-    LIST_FOREACH (handle, &file->handles, link)
-        for (unsigned i = 0; i < ADL_STREAMS && handle->edition == file->edition; i++)
-            if (!handle->warm == !view->warm && handle->windows[i].end > handle->windows[i].first &&
-                view->plan.n_windows < WINDOWS_MAX)
-                view->windows[view->plan.n_windows++] = handle->windows[i];
-    int64_t left = left_of(file, view);
-    view->plan.chunk = adl_pace_piece(&file->pace, &view->link, left);
-    view->plan.chunk_least = adl_pace_front(&file->pace, &view->link, left);
-}
-
-static bool start_range(struct adl_file *file, struct view *view, const struct adl_range *range)
+static bool start_range(struct adl_file *file, struct adl_view *view, const struct adl_range *range)
 {
     if (range->cut >= 0) {
         struct adl_transfer *cut = view->transfers[range->cut];
@@ -241,7 +134,7 @@ static bool start_range(struct adl_file *file, struct view *view, const struct a
     struct adl_question question = {.ranged = true, .first = range->first, .last = range->end - 1};
     if (!start(file, &question, range))
         return false;
-    view_of(file, view);
+    adl_view_of(file, view);
     return true;
 }
 
@@ -266,7 +159,7 @@ static void make_room(struct adl_file *file, int64_t wanted)
     if (!origin || (!own && origin->active < origin->limit) || engine->now < origin->demand_until)
         return;
     LIST_FOREACH (transfer, &file->transfers, link)
-        if (wanted >= transfer->at && wanted - transfer->end <= 2 * NEAR)
+        if (wanted >= transfer->at && wanted - transfer->end <= 2 * ADL_VIEW_NEAR)
             return; /* the next in order after what is coming: its turn comes */
     TAILQ_FOREACH (other, &engine->busy, busy)
         LIST_FOREACH (transfer, &other->transfers, link)
@@ -297,13 +190,13 @@ static bool is_behind(const struct adl_file *file, const struct adl_call *call,
 
 static void start_demand(struct adl_file *file)
 {
-    struct view view = {.warm = false};
+    struct adl_view view = {.warm = false};
     struct adl_range range;
     cleanup_behind struct adl_behind behind = {0};
     struct adl_call *call = next_unplanned(TAILQ_FIRST(&file->reads));
     if (!call)
         return;
-    view_of(file, &view);
+    adl_view_of(file, &view);
     while (call) {
         struct adl_call *next = TAILQ_NEXT(call, link);
         while (adl_plan_demand(&view.plan, call->offset, call->offset + call->length, &range)) {
@@ -313,7 +206,7 @@ static void start_demand(struct adl_file *file)
                 break;
             if (waits)
                 range.reason = ADL_AHEAD;
-            if (view.plan.n_flights == FLIGHTS_MAX || !may_start(file, 1)) {
+            if (view.plan.n_flights == ADL_VIEW_FLIGHTS || !may_start(file, 1)) {
                 make_room(file, call->offset);
                 return;
             }
@@ -335,7 +228,7 @@ static void trim_windows(struct adl_file *file)
         for (unsigned i = 0; i < ADL_STREAMS && handle->edition == file->edition; i++) {
             struct adl_window *window = &handle->windows[i];
             int64_t from, to;
-            if (window->end <= window->first)
+            if (adl_window_empty(window))
                 continue;
             bool missing =
                 adl_copy_missing(file->edition->copy, window->first, window->end, &from, &to);
@@ -344,7 +237,8 @@ static void trim_windows(struct adl_file *file)
 }
 
 /* What a new transfer would bring is what the best of its sisters brings. */
-static bool help_laggard(struct adl_file *file, const struct view *view, struct adl_range *range)
+static bool help_laggard(struct adl_file *file, const struct adl_view *view,
+                         struct adl_range *range)
 {
     const struct adl_origin *origin = adl_fetch_origin(file);
     const struct adl_call *call = TAILQ_FIRST(&file->reads);
@@ -380,11 +274,11 @@ static void narrow(struct adl_file *file, unsigned width)
 
 static void fill(struct adl_file *file, bool warm)
 {
-    struct view view = {.warm = warm};
+    struct adl_view view = {.warm = warm};
     struct adl_range range;
-    view_of(file, &view);
+    adl_view_of(file, &view);
     int64_t most = adl_disk_ahead(file->edition, adl_pace_in_flight(&file->pace, &view.link));
-    while (view.plan.n_flights < view.width && view.plan.n_flights < FLIGHTS_MAX &&
+    while (view.plan.n_flights < view.width && view.plan.n_flights < ADL_VIEW_FLIGHTS &&
            view.asked < most && may_start_idle(file) && (!warm || adl_warm_may_start(file)) &&
            (adl_plan_idle(&view.plan, &range) || help_laggard(file, &view, &range))) {
         if (warm)
@@ -401,7 +295,7 @@ static void start_idle(struct adl_file *file, bool warm)
         fill(file, warm);
     if (warm != adl_warm_wants(file))
         return; /* the other look of this round has it */
-    struct adl_link link = link_of(file);
+    struct adl_link link = adl_view_link(file);
     if (adl_pace_turn(&file->pace, &link, file->n_transfers))
         narrow(file, adl_pace_width(&file->pace, &link));
 }
@@ -429,11 +323,6 @@ static void start_stream(struct adl_file *file)
 
 /* --- the round */
 
-static bool streams(const struct adl_file *file)
-{
-    return file->mode == ADL_MODE_SINGLE || file->size < 0;
-}
-
 static void pump_demand(struct adl_file *file)
 {
     if (adl_pause_holds(file)) {
@@ -441,15 +330,15 @@ static void pump_demand(struct adl_file *file)
         return;
     }
     adl_transfer_store_awaited(file);
-    adl_fetch_give_up(file, &file->asks);
-    adl_fetch_give_up(file, &file->reads);
+    adl_retry_give_up(file, &file->asks);
+    adl_retry_give_up(file, &file->reads);
     if (!TAILQ_EMPTY(&file->asks))
         adl_file_answer(file);
     if (!TAILQ_EMPTY(&file->asks))
         probe(file);
     if (!file->edition || !file->known)
         return;
-    if (streams(file))
+    if (adl_file_streams(file))
         start_stream(file);
     else
         start_demand(file);
@@ -460,140 +349,13 @@ static void pump_idle(struct adl_file *file, bool warm)
     bool lost = LIST_EMPTY(&file->handles) && file->failures;
     if (adl_pause_holds(file))
         return;
-    if (file->edition && file->known && !streams(file) && !lost)
+    if (file->edition && file->known && !adl_file_streams(file) && !lost)
         start_idle(file, warm);
-}
-
-/* Nobody has it open: what is still coming in bulk is not wanted any more. */
-static void leave(struct adl_file *file)
-{
-    struct adl_transfer *transfer;
-    LIST_FOREACH (transfer, &file->transfers, link)
-        if (transfer->edition && transfer->end - transfer->at > FINISH_MAX)
-            adl_transfer_doom(transfer);
-}
-
-static void unrest_oldest(struct adl_engine *engine)
-{
-    struct adl_file *oldest = TAILQ_FIRST(&engine->resting);
-    TAILQ_REMOVE(&engine->resting, oldest, busy);
-    engine->n_resting--;
-    oldest->is_resting = false;
-    adl_edition_leave(oldest);
-}
-
-static void rest(struct adl_file *file)
-{
-    struct adl_engine *engine = file->engine;
-    file->is_resting = true;
-    TAILQ_INSERT_TAIL(&engine->resting, file, busy);
-    if (++engine->n_resting > RESTING_MAX)
-        unrest_oldest(engine);
-}
-
-void adl_fetch_unrest(struct adl_engine *engine)
-{
-    while (!TAILQ_EMPTY(&engine->resting))
-        unrest_oldest(engine);
-}
-
-static bool wants_ahead(const struct adl_file *file)
-{
-    const struct adl_handle *handle;
-    LIST_FOREACH (handle, &file->handles, link)
-        for (unsigned i = 0; i < ADL_STREAMS && handle->edition == file->edition; i++)
-            if (handle->windows[i].end > handle->windows[i].first)
-                return true;
-    return false;
-}
-
-/* Handles that nobody holds, whose window has come or will not. */
-static void release_foreseen(struct adl_file *file)
-{
-    struct adl_handle *handle, *next;
-    for (handle = LIST_FIRST(&file->handles); handle; handle = next) {
-        next = LIST_NEXT(handle, link);
-        const struct adl_window *window = &handle->windows[0];
-        bool here = window->end <= window->first ||
-                    adl_copy_covers(handle->edition->copy, window->first, window->end);
-        if (handle->foreseen && (here || file->failures || handle->edition != file->edition))
-            adl_engine_release(handle);
-    }
-}
-
-/* Nobody has it open any more. A private copy would be lost if it were closed; a whole one that
- * nothing pins is as good as its last check; a part of such a one must not meet bytes that come
- * later, nor must the kernel's pages of it. */
-static void leave_edition(struct adl_file *file)
-{
-    const struct adl_copy *copy = file->edition->copy;
-    bool pinned = adl_file_pinned(file) || adl_edition_digest_right(file->edition);
-    bool whole = file->size > 0 && adl_copy_complete(copy);
-    if ((whole && !pinned) || (file->size > 0 && pinned && !copy->named && !copy->homeless)) {
-        rest(file);
-        return;
-    }
-    adl_edition_leave(file);
-}
-
-/* Nothing to do for it: off the list, its copy closed when nobody has it open. */
-static void settle(struct adl_file *file)
-{
-    release_foreseen(file);
-    bool open = !LIST_EMPTY(&file->handles);
-    if (!open && TAILQ_EMPTY(&file->asks))
-        leave(file);
-    if (file->n_transfers || !TAILQ_EMPTY(&file->asks) || !TAILQ_EMPTY(&file->reads))
-        return;
-    if (open && (adl_warm_wants(file) || (!streams(file) && wants_ahead(file))))
-        return;
-    TAILQ_REMOVE(&file->engine->busy, file, busy);
-    file->is_busy = false;
-    if (open || !file->edition || file->edition->refs > 1)
-        return;
-    leave_edition(file);
-}
-
-/* What was gathered is not held back for longer than what is recorded, nor written in small pieces
- * each time that something is. When it is due again, ms. */
-static int64_t store_all(struct adl_engine *engine)
-{
-    struct adl_file *file;
-    struct adl_transfer *transfer;
-    int64_t due = engine->stored_at + ADL_FLUSH_MS;
-    if (engine->now < due)
-        return due;
-    engine->stored_at = engine->now;
-    TAILQ_FOREACH (file, &engine->busy, busy)
-        LIST_FOREACH (transfer, &file->transfers, link)
-            if (!transfer->doomed)
-                adl_transfer_store(transfer);
-    return INT64_MAX;
-}
-
-void adl_fetch_flush(struct adl_engine *engine)
-{
-    struct adl_edition *edition;
-    if (engine->now < engine->flush_at)
-        return;
-    engine->flush_at = store_all(engine);
-    engine->unrecorded = 0;
-    LIST_FOREACH (edition, &engine->editions, all) {
-        struct adl_sidecar *sidecar = edition->copy->sidecar;
-        if (!adl_sidecar_dirty(sidecar))
-            continue;
-        int error = adl_sidecar_flush(sidecar);
-        if (error < 0 && !edition->failed)
-            adl_file_error(edition->file, error, "cache: %s", strerror(-error));
-        edition->failed = error < 0;
-        if (error < 0)
-            adl_engine_flush_soon(engine);
-    }
 }
 
 void adl_fetch_round(struct adl_engine *engine)
 {
-    struct adl_file *file, *next;
+    struct adl_file *file;
     engine->now = adl_engine_clock();
     engine->wake_at = INT64_MAX;
     adl_warm_round(engine);
@@ -604,9 +366,6 @@ void adl_fetch_round(struct adl_engine *engine)
     TAILQ_FOREACH (file, &engine->busy, busy)
         if (adl_warm_wants(file))
             pump_idle(file, true);
-    for (file = TAILQ_FIRST(&engine->busy); file; file = next) {
-        next = TAILQ_NEXT(file, busy);
-        settle(file);
-    }
-    adl_fetch_flush(engine);
+    adl_rest_round(engine);
+    adl_flush_round(engine);
 }

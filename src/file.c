@@ -80,6 +80,11 @@ struct adl_file *adl_file_at(struct adl_engine *engine, uint32_t entry)
     return file;
 }
 
+bool adl_file_streams(const struct adl_file *file)
+{
+    return file->mode == ADL_MODE_SINGLE || file->size < 0;
+}
+
 void adl_file_free(struct adl_file *file)
 {
     if (!file)
@@ -194,7 +199,7 @@ void adl_file_confirm(struct adl_file *file)
     if (sidecar && file->edition->copy->size >= 0) {
         sidecar->head.checked_at = wall(file);
         adl_sidecar_touch(sidecar);
-        adl_engine_flush_soon(file->engine);
+        adl_flush_soon(file->engine);
     }
 }
 
@@ -219,7 +224,7 @@ void adl_file_learn(struct adl_transfer *transfer, const struct adl_answer *answ
 void adl_file_change(struct adl_file *file, const char *why)
 {
     adl_file_error(file, -ESTALE, "%s", why);
-    adl_fetch_changed(file);
+    adl_retry_changed(file);
     struct adl_transfer *transfer;
     LIST_FOREACH (transfer, &file->transfers, link)
         if (transfer != file->probing)
@@ -413,7 +418,7 @@ const char *adl_file_mode(const struct adl_file *file)
 
 const char *adl_file_state(const struct adl_file *file, int64_t cached)
 {
-    bool complete = file->size > 0 ? cached == file->size : file->edition && file->size == 0;
+    bool complete = file->size > 0 ? cached == file->size : file->known && file->size == 0;
     if (adl_pause_holds(file) && !complete)
         return "paused";
     if (file->n_transfers)
@@ -437,6 +442,32 @@ struct adl_edition *adl_file_kept(struct adl_file *file)
     return file->edition;
 }
 
+static int by_place(const void *a, const void *b)
+{
+    const struct adl_connection *one = a, *other = b;
+    return (one->at > other->at) - (one->at < other->at);
+}
+
+/* The caller's to free; NULL without memory. Those that were given up are not told of. */
+static struct adl_connection *connections_of(const struct adl_file *file, size_t *count)
+{
+    const struct adl_transfer *transfer;
+    struct adl_connection *connections = calloc(file->n_transfers + 1, sizeof(*connections));
+    *count = 0;
+    LIST_FOREACH (transfer, &file->transfers, link) {
+        if (!connections || transfer->doomed)
+            continue;
+        connections[(*count)++] =
+            (struct adl_connection){.first = transfer->question.first,
+                                    .end = transfer->end == INT64_MAX ? -1 : transfer->end,
+                                    .at = transfer->at,
+                                    .rate = adl_meter_rate(&transfer->meter, file->engine->now)};
+    }
+    if (connections)
+        qsort(connections, *count, sizeof(*connections), by_place);
+    return connections;
+}
+
 static void report(struct adl_file *file, struct adl_call *call)
 {
     cleanup_free char *url = adl_url_redact(adl_file_url(file));
@@ -457,6 +488,8 @@ static void report(struct adl_file *file, struct adl_call *call)
                                 .mirrors = file->entry->n_urls,
                                 .transfers = file->n_transfers};
     report.state = adl_file_state(file, cached);
+    cleanup_free struct adl_connection *connections = connections_of(file, &report.n_connections);
+    report.connections = connections;
     call->done.report(call->ctx, &report);
     free(call);
 }

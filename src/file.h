@@ -155,6 +155,13 @@ void adl_file_take(struct adl_handle *handle, int directory, const char *name, b
 typedef void adl_evict_fn(void *ctx, int error, int64_t freed); /* bytes of disk */
 void adl_file_evict(struct adl_engine *engine, uint32_t entry, adl_evict_fn *done, void *ctx);
 
+/* A transfer that is under way, in bytes of the file. */
+struct adl_connection {
+    int64_t first, end; /* what it is to bring; end -1: not known */
+    int64_t at;         /* how far it is */
+    int64_t rate;       /* bytes/s */
+};
+
 /* Everything that can be told of a file; see the fields. */
 struct adl_report {
     const char *url;       /* redacted */
@@ -171,6 +178,9 @@ struct adl_report {
     double seconds;     /* the last probe took; 0 for none */
     uint32_t mirrors;   /* URLs of the entry */
     uint32_t transfers; /* under way */
+    /* ... in the order of their places; they are gone when `done` returns. */
+    const struct adl_connection *connections;
+    size_t n_connections;
 };
 typedef void adl_report_fn(void *ctx, const struct adl_report *report);
 

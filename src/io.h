@@ -1,4 +1,5 @@
-/* Reading and writing at an offset until it is done: short counts and EINTR are dealt with here. */
+/* io: reading and writing at an offset until it is done: short counts and EINTR are dealt with
+ * here. */
 #ifndef ADL_IO_H
 #define ADL_IO_H
 

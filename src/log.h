@@ -1,4 +1,4 @@
-/* Where the engine's messages go. The engine keeps no global state: whoever starts it passes a
+/* log: where the engine's messages go. The engine keeps no global state: whoever starts it passes a
  * `struct adl_log` in, and every room that has something to say got a pointer to it.
  *
  * A message about a URL begins with it, without its secrets, and ": ": logs with fields know by

@@ -20,6 +20,7 @@
 #ifndef ADL_MANIFEST_H
 #define ADL_MANIFEST_H
 
+#include "date.h"
 #include "log.h"
 
 #include <stddef.h>
@@ -27,7 +28,6 @@
 
 #define ADL_LINE_MAX     (64 * 1024)
 #define ADL_PROBLEMS_MAX 100
-#define ADL_TIME_UNKNOWN INT64_MIN
 
 enum adl_digest_kind {
     ADL_DIGEST_NONE,

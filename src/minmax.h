@@ -1,3 +1,4 @@
+/* minmax: the lesser and the greater of two numbers of bytes or moments. */
 #ifndef ADL_MINMAX_H
 #define ADL_MINMAX_H
 

@@ -165,7 +165,7 @@ static int read_order(json_t *object, struct adl_order *out, const char **why)
     r = r < 0 ? r : read_numbers(object, out, why);
     r = r < 0 ? r : read_range(object, out, why);
     r = r < 0 ? r : read_paths(object, out, why);
-    if (r == 0 && (out->kind == ADL_ORDER_JOB || out->kind == ADL_ORDER_STOP) && !out->job)
+    if (r == 0 && out->kind == ADL_ORDER_JOB && !out->job)
         return wrong(why, "job says which");
     if (r == 0 && out->kind == ADL_ORDER_SET && out->limit_rate < 0)
         return wrong(why, "there is nothing to set: limit-rate");

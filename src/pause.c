@@ -116,8 +116,7 @@ void adl_pause_set(struct adl_engine *engine, struct adl_file *file, bool paused
         pause_all(engine, paused);
     adl_transfer_reap(engine);
     if (paused) {
-        engine->flush_at = engine->now;
-        adl_fetch_flush(engine);
+        adl_flush_now(engine);
     }
 }
 

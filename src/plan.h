@@ -16,9 +16,16 @@ struct adl_flight {
     int64_t age;  /* ms since it was asked for */
 };
 
+/* Bytes [first, end) that a reader will want. */
 struct adl_window {
     int64_t first, end;
 };
+
+/* Whether nothing is wanted, or all of it has come. */
+static inline bool adl_window_empty(const struct adl_window *window)
+{
+    return window->end <= window->first;
+}
 
 struct adl_plan {
     const struct adl_copy *copy; /* of known size */

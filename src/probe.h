@@ -8,7 +8,7 @@
 #ifndef ADL_PROBE_H
 #define ADL_PROBE_H
 
-#include "manifest.h" /* ADL_TIME_UNKNOWN */
+#include "date.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -60,11 +60,6 @@ void adl_answer_reset(struct adl_answer *answer);
  * not a quoted string, or that is an empty one: it tells no version from another. */
 void adl_answer_line(struct adl_answer *answer, const char *line, size_t length, int64_t now);
 
-/* An HTTP-date in any of its three forms (RFC 9110 5.6.7) -> Unix time (negative before 1970), or
- * ADL_TIME_UNKNOWN. `now` (Unix time, s) says which century two digits of a year mean. Does not
- * depend on locale or time zone. */
-int64_t adl_http_date(const char *text, size_t length, int64_t now);
-
 enum adl_outcome {
     ADL_SPLIT,     /* 206 for what was asked: the origin has ranges */
     ADL_SINGLE,    /* 200: the body is the whole from its first byte */
@@ -99,32 +94,40 @@ struct adl_verdict {
     const char *reason;  /* static text for log and attribute: why it is not SPLIT; "" if it is */
 };
 
-/* Decides. The rules, each with a row in the test's table:
+/* Decides. The rules, each with a row in the test's table. What makes a body useless is
+ * looked at before the pin, and the pin before the shape of a range.
  *
- *   206, Content-Range well formed, starts where asked, ends at or before what was asked (an
- *        origin may cap a range), total told and > last, Content-Length absent or fitting -> SPLIT
- *   206, anything else (other range, total '*', multipart, no or malformed Content-Range, wrong
- *        Content-Length)                                    -> PLAIN; not ranged: TRANSIENT, -EIO
- *   200                                                     -> SINGLE, size = Content-Length
- *   200 with Content-Length 0                               -> EMPTY
- *   200 or 206 with a Content-Encoding                      -> FAILED, -EIO: not the file's bytes
- *   200 or 206 with a Transfer-Encoding that is bad         -> FAILED, -EIO: who sees another
- * coding in it than we do would leave its framing among the bytes 200 with a Content-Length of -2
- * -> TRANSIENT, -EIO: no telling where its body ends, so it must be discarded (RFC 9112 6.3) 416
- * with a total at odds with the pin                   -> CHANGED 416 with total 0 -> EMPTY 416,
- * anything else                                      -> PLAIN; not ranged: FAILED, -EIO 304,
- * conditional                                        -> UNCHANGED; else TRANSIENT, -EIO 301 302 303
- * 307 308                                     -> REDIRECT 404 410 -> FAILED -ENOENT;  401 403 407
- * -> FAILED -EACCES 408 425 429 and 5xx (but 501, 505) -> TRANSIENT (-ETIMEDOUT for 408 and 504,
- * else -EIO) other 4xx, 501, 505, 2xx, 3xx      -> FAILED -EIO no status, 1xx, 600 and above (RFC
- * 9110 15: like 5xx)  -> TRANSIENT -EIO a 200 or 206 whose size or validator is at odds with the
- * pin -> CHANGED
+ *   200 or 206 with a Content-Encoding                -> FAILED -EIO: not the file's bytes
+ *   200 or 206 with a Transfer-Encoding that is bad   -> FAILED -EIO: who sees another coding in
+ *                                                        it leaves its framing among the bytes
+ *   200 or 206 whose size or validator is at odds with the pin   -> CHANGED
+ *   206 that fits (see below)                         -> SPLIT
+ *   206, anything else                                -> PLAIN
+ *   206 where no range was asked for                  -> TRANSIENT -EIO
+ *   200                                               -> SINGLE, size = Content-Length
+ *   200 with Content-Length 0                         -> EMPTY
+ *   200 with a Content-Length of -2                   -> TRANSIENT -EIO: no telling where its body
+ *                                                        ends, it is discarded (RFC 9112 6.3)
+ *   416 with a total at odds with the pin             -> CHANGED
+ *   416 with total 0                                  -> EMPTY
+ *   416, anything else                                -> PLAIN; not ranged: FAILED -EIO
+ *   304, conditional                                  -> UNCHANGED; else TRANSIENT -EIO
+ *   301 302 303 307 308                               -> REDIRECT
+ *   404 410                                           -> FAILED -ENOENT
+ *   401 403 407                                       -> FAILED -EACCES
+ *   408 504                                           -> TRANSIENT -ETIMEDOUT
+ *   425 429 and other 5xx but 501 and 505             -> TRANSIENT -EIO
+ *   no status, 1xx, 600 and above (RFC 9110 15)       -> TRANSIENT -EIO
+ *   other 2xx, 3xx, 4xx; 501 505                      -> FAILED -EIO
+ *
+ * A 206 fits: its Content-Range is well formed, starts where asked, ends at or before what was
+ * asked (an origin may cap a range) and tells a total beyond its last byte; its Content-Length is
+ * absent or fitting; it is not multipart.
  *
  * 'At odds': both sizes known and different; or the pin has an ETag and the answer has another or
  * none; or the pin has no ETag but a Last-Modified, and the answer has another or none. (An answer
  * that lacks the pinned validator cannot be shown to be of the same version.) Weak ETags compare
- * like strong ones here: a change in one is a change. A Content-Length of -2 counts as wrong.
- * Codings are looked at before the pin, and the pin before the shape of a range. */
+ * like strong ones here: a change in one is a change. A Content-Length of -2 counts as wrong. */
 void adl_probe_classify(const struct adl_question *question, const struct adl_pin *pin,
                         const struct adl_answer *answer, struct adl_verdict *verdict);
 

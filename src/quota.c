@@ -1,5 +1,7 @@
 #include "quota.h"
 
+#include "minmax.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,11 +10,6 @@
 
 #define SLACK_MAX   (INT64_C(1) << 30)
 #define SLACK_SHARE 8
-
-static int64_t max64(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
 
 bool adl_quota_set(const struct adl_quota *quota)
 {

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 
 /* Backing off: 0.2 s, doubled for each failure in a row, up to 10 s, give or take a quarter. */
 #define BACKOFF_MS     200
@@ -32,7 +33,7 @@
 /* How long the check of a cached file may take before it is opened without. */
 #define UNCHECKED_MS 3000
 
-void adl_fetch_progress(struct adl_file *file, int64_t bytes)
+void adl_retry_progress(struct adl_file *file, int64_t bytes)
 {
     adl_pace_came(&file->pace, file->engine->now, bytes);
     file->window_most = adl_pace_window(&file->pace, file->engine->settings->readahead);
@@ -61,6 +62,9 @@ static void next_mirror(struct adl_file *file)
     free(steal_pointer(file->final_url));
 }
 
+/* Between what went wrong and when it is tried again. */
+#define AGAIN "; again in "
+
 static void failed_for_good(struct adl_transfer *transfer, int error, const char *reason)
 {
     struct adl_file *file = transfer->file;
@@ -81,7 +85,7 @@ static void failed_for_good(struct adl_transfer *transfer, int error, const char
     adl_file_fail(file, error);
 }
 
-void adl_fetch_failed(struct adl_transfer *transfer, int error, bool transient, const char *reason)
+void adl_retry_failed(struct adl_transfer *transfer, int error, bool transient, const char *reason)
 {
     struct adl_file *file = transfer->file;
     struct adl_engine *engine = file->engine;
@@ -107,10 +111,10 @@ void adl_fetch_failed(struct adl_transfer *transfer, int error, bool transient, 
         wait = transfer->retry_after * 1000;
     int status = transfer->status;
     if (status)
-        adl_file_error(file, error, "HTTP %d: %s; again in %.1f s", status, reason,
+        adl_file_error(file, error, "HTTP %d: %s" AGAIN "%.1f s", status, reason,
                        (double)wait / 1000);
     else
-        adl_file_error(file, error, "%s; again in %.1f s", reason, (double)wait / 1000);
+        adl_file_error(file, error, "%s" AGAIN "%.1f s", reason, (double)wait / 1000);
     /* What is said of this file (Retry-After) is not held against its neighbours for longer than
      * the origin's own trouble lasts. */
     if (!status || status == 429 || status == 503)
@@ -123,7 +127,7 @@ void adl_fetch_failed(struct adl_transfer *transfer, int error, bool transient, 
         adl_file_unchecked(file);
 }
 
-void adl_fetch_changed(struct adl_file *file)
+void adl_retry_changed(struct adl_file *file)
 {
     struct adl_engine *engine = file->engine;
     file->changes = engine->now < file->unsteady_until ? file->changes + 1 : 0;
@@ -146,7 +150,17 @@ static bool may_go_unchecked(struct adl_file *file, const struct adl_call *call)
     return false;
 }
 
-void adl_fetch_give_up(struct adl_file *file, struct adl_calls *calls)
+/* What was said of the last failure, without when the next try is: there is none. */
+static void no_next_try(struct adl_file *file)
+{
+    char *last = NULL;
+    for (char *at = file->error_text; at && (at = strstr(at, AGAIN)); at++)
+        last = at;
+    if (last)
+        *last = '\0';
+}
+
+void adl_retry_give_up(struct adl_file *file, struct adl_calls *calls)
 {
     struct adl_engine *engine = file->engine;
     const struct adl_origin *origin = adl_fetch_origin(file);
@@ -170,6 +184,7 @@ void adl_fetch_give_up(struct adl_file *file, struct adl_calls *calls)
             if (!file->error) /* nothing has failed: it never got a connection, or no answer */
                 adl_file_error(file, -ETIMEDOUT, "nothing came for %" PRId64 " s",
                                engine->settings->retry_for);
+            no_next_try(file);
             adl_call_fail(call, adl_file_seen(file->error));
             if (calls == &file->asks)
                 file->error_until = engine->now + REMEMBER_MS;

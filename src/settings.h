@@ -1,5 +1,5 @@
-/* What a user may set of the engine; the face fills it from the command line. Strings are borrowed
- * and must outlive the engine. */
+/* settings: what a user may set of the engine; the face fills it from the command line. Strings are
+ * borrowed and must outlive the engine. */
 #ifndef ADL_SETTINGS_H
 #define ADL_SETTINGS_H
 

@@ -13,6 +13,9 @@
 /* ms for which that is believed: others evict. */
 #define COUNTED_MS 5000
 
+/* ms for which a warm's own rate tells little. */
+#define YOUNG_MS 1000
+
 static json_t *number(int64_t value)
 {
     return json_integer(value);
@@ -119,17 +122,36 @@ json_t *adl_survey_file(struct adl_file *file, const struct adl_tree *tree)
     return brief(file, tree, adl_edition_cached(file));
 }
 
+static bool is_first(const struct adl_file *file)
+{
+    return file->n_transfers > 0 && !file->gone;
+}
+
+static void list_busy(struct adl_engine *engine, const struct adl_tree *tree, unsigned limit,
+                      json_t *list)
+{
+    struct adl_file *file;
+    TAILQ_FOREACH (file, &engine->busy, busy)
+        if (is_first(file) && json_array_size(list) < limit)
+            json_array_append_new(list, adl_survey_file(file, tree));
+}
+
 json_t *adl_survey_files(struct adl_engine *engine, const struct adl_tree *tree,
                          const uint32_t *entries, size_t count, uint32_t after, unsigned limit,
-                         int64_t *next)
+                         bool busy, int64_t *next)
 {
     json_t *list = json_array();
     unsigned looks = 0;
+    busy = busy && !entries; /* of a directory there are few */
+    if (busy)
+        list_busy(engine, tree, limit, list);
     *next = -1;
     for (size_t i = after; list && i < count; i++) {
         size_t entry = entries ? entries[i] : i;
         struct adl_file *file = entry < engine->n_entries ? engine->files[entry] : NULL;
         if (!file || (!file->known && !file->errors && !file->is_busy && !file->paused))
+            continue;
+        if (busy && is_first(file))
             continue;
         if (json_array_size(list) >= limit) {
             *next = (int64_t)i;
@@ -188,7 +210,7 @@ static const char *health_of(const struct adl_origin *origin, int64_t now)
         return "resting";
     if (origin->failures)
         return "failing";
-    return origin->delay ? "good" : "unused";
+    return origin->delay || origin->good || origin->active ? "good" : "unused";
 }
 
 static json_t *mirror(struct adl_file *file, uint32_t index)
@@ -236,7 +258,7 @@ static json_t *wanted(const struct adl_file *file)
     LIST_FOREACH (handle, &file->handles, link)
         for (unsigned i = 0; i < ADL_STREAMS; i++) {
             const struct adl_window *window = &handle->windows[i];
-            if (handle->edition == file->edition && window->end > window->first)
+            if (handle->edition == file->edition && !adl_window_empty(window))
                 json_array_append_new(list, json_pack("[o,o,s]", number(window->first),
                                                       number(window->end),
                                                       handle->warm ? "warm" : "ahead"));
@@ -365,13 +387,26 @@ static bool is_paused(const struct adl_warm *warm)
     return !LIST_EMPTY(&warm->now) || warm->engine->paused;
 }
 
+/* At first the rate that its files have had lately: it may have joined what was under way. */
+static int64_t rate_of_warm(const struct adl_warm *warm)
+{
+    int64_t now = warm->engine->now, rate = 0;
+    const struct adl_warming *warming;
+    if (warm->meter.at && now - warm->meter.since >= YOUNG_MS)
+        return adl_meter_rate(&warm->meter, now);
+    LIST_FOREACH (warming, &warm->now, link)
+        if (warming->file->n_transfers)
+            rate += adl_meter_rate(&warming->file->meter, now);
+    return rate;
+}
+
 json_t *adl_survey_warm(const struct adl_warm *warm, const struct adl_tree *tree)
 {
     struct adl_warm_sum sum;
     bool paused = is_paused(warm), known;
     adl_warm_sum(warm, &sum);
     known = sum.unknown == 0;
-    int64_t rate = paused ? 0 : adl_meter_rate(&warm->meter, warm->engine->now), eta = -1;
+    int64_t rate = paused ? 0 : rate_of_warm(warm), eta = -1;
     if (known && rate > 0 && !warm->ended)
         eta = (sum.size - sum.here + rate - 1) / rate;
     return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "job",

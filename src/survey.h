@@ -21,10 +21,10 @@ json_t *adl_survey_details(struct adl_file *file, const struct adl_tree *tree, u
 
 /* Of those of `entries` (NULL: all of the manifest; then `count` is their number) that anybody has
  * touched, from the `after`-th on, `limit` at most: an array. *next: where to go on; -1: that was
- * the last. */
+ * the last. `busy`: before all others those that something is fetched for. */
 json_t *adl_survey_files(struct adl_engine *engine, const struct adl_tree *tree,
                          const uint32_t *entries, size_t count, uint32_t after, unsigned limit,
-                         int64_t *next);
+                         bool busy, int64_t *next);
 
 /* All that are under way. */
 json_t *adl_survey_connections(const struct adl_engine *engine, const struct adl_tree *tree);

@@ -1,4 +1,4 @@
-/* What the engine needs to know of a URL (RFC 3986), and no more: curl does the rest. Pure. */
+/* url: what the engine needs to know of a URL (RFC 3986), and no more: curl does the rest. Pure. */
 #ifndef ADL_URL_H
 #define ADL_URL_H
 

@@ -1,6 +1,7 @@
 #include "value.h"
 
 #include "digest.h"
+#include "scan.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -30,41 +31,17 @@ int adl_value_number(const char *text, size_t length, uint64_t most, uint64_t *o
     return 0;
 }
 
-/* What is left to read of a text; takes move it on. */
-struct rest {
-    const char *at, *end;
-};
-
-static bool take_digits(struct rest *rest, int count, int least, int most, int *out)
+static bool take_digits(struct adl_scan *rest, int count, int least, int most, int *out)
 {
-    int number = 0;
-    if (rest->end - rest->at < count)
-        return false;
-    for (int i = 0; i < count; i++) {
-        if (!is_digit(rest->at[i]))
-            return false;
-        number = number * 10 + (rest->at[i] - '0');
-    }
-    rest->at += count;
-    *out = number;
-    return number >= least && number <= most;
+    return adl_scan_digits(rest, count, out) && *out >= least && *out <= most;
 }
 
-static bool take_one_of(struct rest *rest, const char *set, char *out)
-{
-    if (rest->at == rest->end || *rest->at == '\0' || !strchr(set, *rest->at))
-        return false;
-    *out = *rest->at++;
-    return true;
-}
-
-static bool take_date(struct rest *rest, struct tm *tm)
+static bool take_date(struct adl_scan *rest, struct tm *tm)
 {
     static const int days[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     int year, month;
-    char mark;
-    if (!take_digits(rest, 4, 0, 9999, &year) || !take_one_of(rest, "-", &mark) ||
-        !take_digits(rest, 2, 1, 12, &month) || !take_one_of(rest, "-", &mark) ||
+    if (!take_digits(rest, 4, 0, 9999, &year) || !adl_scan_char(rest, '-') ||
+        !take_digits(rest, 2, 1, 12, &month) || !adl_scan_char(rest, '-') ||
         !take_digits(rest, 2, 1, days[month - 1], &tm->tm_mday))
         return false;
     bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
@@ -73,46 +50,44 @@ static bool take_date(struct rest *rest, struct tm *tm)
     return leap || month != 2 || tm->tm_mday <= 28;
 }
 
-static bool take_time(struct rest *rest, struct tm *tm)
+static bool take_time(struct adl_scan *rest, struct tm *tm)
 {
-    char mark;
-    if (!take_digits(rest, 2, 0, 23, &tm->tm_hour) || !take_one_of(rest, ":", &mark) ||
-        !take_digits(rest, 2, 0, 59, &tm->tm_min) || !take_one_of(rest, ":", &mark) ||
+    if (!take_digits(rest, 2, 0, 23, &tm->tm_hour) || !adl_scan_char(rest, ':') ||
+        !take_digits(rest, 2, 0, 59, &tm->tm_min) || !adl_scan_char(rest, ':') ||
         !take_digits(rest, 2, 0, 60, &tm->tm_sec)) /* 60: a leap second */
         return false;
-    if (!take_one_of(rest, ".", &mark))
+    if (!adl_scan_char(rest, '.'))
         return true;
     const char *fraction = rest->at;
-    while (rest->at < rest->end && is_digit(*rest->at))
+    while (adl_scan_is_digit(*rest))
         rest->at++;
     return rest->at > fraction;
 }
 
 /* "Z" or "+hh:mm" -> seconds east of Greenwich. */
-static bool take_offset(struct rest *rest, int *seconds)
+static bool take_offset(struct adl_scan *rest, int *seconds)
 {
-    char sign, mark;
     int hours, minutes;
-    if (!take_one_of(rest, "Zz+-", &sign))
-        return false;
     *seconds = 0;
-    if (sign == 'Z' || sign == 'z')
+    if (adl_scan_word(rest, "z"))
         return true;
-    if (!take_digits(rest, 2, 0, 23, &hours) || !take_one_of(rest, ":", &mark) ||
+    bool west = adl_scan_char(rest, '-');
+    if (!west && !adl_scan_char(rest, '+'))
+        return false;
+    if (!take_digits(rest, 2, 0, 23, &hours) || !adl_scan_char(rest, ':') ||
         !take_digits(rest, 2, 0, 59, &minutes))
         return false;
-    *seconds = (hours * 60 + minutes) * 60 * (sign == '-' ? -1 : 1);
+    *seconds = (hours * 60 + minutes) * 60 * (west ? -1 : 1);
     return true;
 }
 
 int adl_value_time(const char *text, size_t length, int64_t *out)
 {
-    struct rest rest = {text, text + length};
+    struct adl_scan rest = {text, text + length};
     struct tm tm = {0};
     int offset;
-    char mark;
-    if (!take_date(&rest, &tm) || !take_one_of(&rest, "Tt", &mark) || !take_time(&rest, &tm) ||
-        !take_offset(&rest, &offset) || rest.at != rest.end)
+    if (!take_date(&rest, &tm) || !adl_scan_word(&rest, "t") || !take_time(&rest, &tm) ||
+        !take_offset(&rest, &offset) || adl_scan_left(rest))
         return -EINVAL;
     *out = (int64_t)timegm(&tm) - offset;
     return 0;

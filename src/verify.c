@@ -62,7 +62,7 @@ void adl_verify_end(struct adl_call *call)
         if (complete && call->rot.wrong.count > 0)
             fetch_again(edition, &call->rot.wrong);
         adl_edition_complete(edition); /* what was only claimed is trusted now */
-        adl_engine_flush_soon(file->engine);
+        adl_flush_soon(file->engine);
     }
     call->done.verify(call->ctx, call->result, call->result == 0 ? &damage : NULL);
     adl_rot_free(&call->rot);

@@ -215,7 +215,8 @@ static void opened(void *ctx, int error, struct adl_handle *handle, const struct
     warming->handle = handle;
     warming->since = warming->file->engine->now;
     warming->errors = warming->file->errors;
-    set_window(warming);
+    if (!warming->warm->stopped)
+        set_window(warming);
 }
 
 static int open_file(struct adl_warming *warming)
@@ -290,8 +291,8 @@ static void look(struct adl_warming *warming)
     struct adl_file *file = warming->file;
     if (!warming->handle)
         return; /* an open gives up by itself */
-    if (file->gone) {
-        finish(warming, -ESTALE);
+    if (file->gone || warming->warm->stopped) {
+        finish(warming, file->gone ? -ESTALE : -ECANCELED);
         return;
     }
     if (adl_pause_holds(file))
@@ -329,8 +330,7 @@ static bool is_quiet(const struct adl_file *file)
             return false;
     LIST_FOREACH (handle, &file->handles, link)
         for (unsigned i = 0; i < ADL_STREAMS && !handle->warm; i++)
-            if (handle->edition == file->edition &&
-                handle->windows[i].end > handle->windows[i].first)
+            if (handle->edition == file->edition && !adl_window_empty(&handle->windows[i]))
                 return false;
     return true;
 }
@@ -403,12 +403,10 @@ void adl_warm_round(struct adl_engine *engine)
             go_on(warm);
 }
 
-int adl_warm_stop(struct adl_engine *engine, uint64_t number)
+static void stop(struct adl_warm *warm)
 {
-    struct adl_warm *warm = adl_warm_find(engine, number);
     struct adl_warming *warming, *next;
-    if (!warm)
-        return -ESRCH;
+    warm->stopped = true;
     warm->count = warm->next;
     for (warming = LIST_FIRST(&warm->now); warming; warming = next) {
         next = LIST_NEXT(warming, link);
@@ -416,7 +414,23 @@ int adl_warm_stop(struct adl_engine *engine, uint64_t number)
             finish(warming, -ECANCELED);
     }
     warm->ended = warm->n_now == 0;
+}
+
+int adl_warm_stop(struct adl_engine *engine, uint64_t number)
+{
+    struct adl_warm *warm = adl_warm_find(engine, number);
+    if (!warm || warm->background)
+        return -ESRCH;
+    stop(warm);
     return 0;
+}
+
+void adl_warm_stop_all(struct adl_engine *engine)
+{
+    struct adl_warm *warm;
+    LIST_FOREACH (warm, &engine->warms->list, link)
+        if (!warm->background && !warm->ended)
+            stop(warm);
 }
 
 /* --- for the engine */
@@ -443,7 +457,7 @@ bool adl_warm_may_start(const struct adl_file *file)
 {
     const struct adl_handle *handle;
     LIST_FOREACH (handle, &file->handles, link)
-        if (handle->warm && handle->windows[0].end > handle->windows[0].first &&
+        if (handle->warm && !adl_window_empty(&handle->windows[0]) &&
             may_have_one_more(handle->warm->warm))
             return true;
     return false;

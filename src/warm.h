@@ -38,6 +38,7 @@ struct adl_warm {
     unsigned jobs;      /* connections at most; 0: as many as are good */
     bool background;
     bool ended;
+    bool stopped; /* nothing more is begun, and what is being opened is let go */
     LIST_HEAD(, adl_warming) now;
     unsigned n_now;
     uint64_t done, failed; /* files; done: also those that failed */
@@ -70,6 +71,9 @@ struct adl_warm *adl_warm_find(struct adl_engine *engine, uint64_t number);
 
 /* Gives it up; what came stays. 0 or -ESRCH. */
 int adl_warm_stop(struct adl_engine *engine, uint64_t number);
+
+/* All that were ordered; not what goes on in the background. */
+void adl_warm_stop_all(struct adl_engine *engine);
 
 void adl_warm_sum(const struct adl_warm *warm, struct adl_warm_sum *out);
 

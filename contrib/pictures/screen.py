@@ -35,7 +35,7 @@ def dressed(style, codes):
 
 
 def width(char):
-    if unicodedata.combining(char):
+    if unicodedata.category(char) in ("Mn", "Me", "Cf"):
         return 0
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 

@@ -89,6 +89,17 @@ def scratch():
 
 
 @pytest.fixture
+def point(scratch):
+    """A directory for commands that the test runs itself to mount on; what is still mounted there
+    afterwards goes."""
+    path = scratch / "point"
+    path.mkdir()
+    yield path
+    while harness.mounted(path):
+        harness.run("umount", "-l", path)
+
+
+@pytest.fixture
 def run():
     return harness.run
 

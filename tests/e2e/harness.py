@@ -370,7 +370,7 @@ class Mount:
             try:
                 with nowhere_else(self.path):
                     wait_until(lambda: not running(self.pid) or (self.process and
-                               self.process.poll() is not None), 15)
+                               self.process.poll() is not None), PATIENCE)
             except AssertionError:
                 # A name space of another user's holds on to its copies: not the daemon's fault.
                 stuck = "" if other_spaces(self.path) else f"[{state_of(self.pid)}]"

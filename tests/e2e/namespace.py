@@ -7,12 +7,11 @@ import os
 import subprocess
 from pathlib import Path
 
-from harness import Pid, kill_group, mount_table, run, running, wait_until
+from harness import REPOSITORY, Pid, kill_group, mount_table, run, running, wait_until
 
-# Copies of the mounts of tests beside this one would keep their daemons from ending.
-SETUP = """\
+SETUP = f"""\
 set -e
-umount -a -l -t fuse.adlfs || :
+'{REPOSITORY}/contrib/let-go'
 mount -t tmpfs tmpfs "$1"
 mkdir "$1/upper" "$1/work"
 mount -t overlay overlay -o "lowerdir=/usr/sbin,upperdir=$1/upper,workdir=$1/work" /usr/sbin

@@ -17,16 +17,6 @@ NOBODY = "http://127.0.0.1:1"  # mounting needs no network
 
 
 @pytest.fixture
-def point(scratch):
-    """A directory to mount on; what is still mounted there afterwards goes."""
-    path = scratch / "mnt"
-    path.mkdir()
-    yield path
-    while mounted(path):
-        run("umount", "-l", path)
-
-
-@pytest.fixture
 def mount_here(adlfs, fuse, scratch, point):
     """Mounts in the background as a user would, and returns what was told."""
     def begin(*arguments, **options):
@@ -60,8 +50,14 @@ def test_a_mistyped_word_suggests_the_right_one(adlfs, typed, meant):
 
 
 @pytest.mark.parametrize("typed, told", [
-    (["mount", "{}/list", "{}"], "cannot read the list {}/list: No such file"),
-    (["mount", "ftp://a/b", "{}"], "only http:// and https:// can be mounted, not ftp://"),
+    (["mount", "{}/list", "{}"], "cannot read the list {}/list: No such file or directory; a URL begins with "),
+    (["mount", "ftp://a/b", "{}"], "only http:// and https:// can be fetched, not ftp://"),
+    (["mount", "http://127.0.0.1:99999/x", "{}"], "not a usable URL: look at its host and port, and write spaces as %20"),
+    (["{}/file", "{}"], "did you mean 'adlfs mount {}/file DIRECTORY'?"),
+    (["mount", "--cacert={}/none", f"{NOBODY}/name", "{}"], "--cacert={}/none: No such file"),
+    (["mount", "--netrc-file={}/none", f"{NOBODY}/name", "{}"], "--netrc-file={}/none: No such file"),
+    (["get", "-o", "{}/file/x/", f"{NOBODY}/name"], "cannot keep what comes in {}/file/x"),
+    (["verify", f"--cache-dir={{}}", f"{NOBODY}/name"], f"{NOBODY}/name: not cached\n"),
     (["mount", f"{NOBODY}/name", "{}/m"], "cannot mount on {}/m: No such file or directory\n  'mkdir -p {}/m'"),
     (["mount", f"{NOBODY}/name", "{}/file"], "cannot mount on {}/file: Not a directory"),
     (["mount", "--cache-dir={}/file", f"{NOBODY}/name", "{}"],
@@ -111,7 +107,7 @@ def test_the_caller_of_a_mount_in_a_pipe_does_not_wait_for_its_end(adlfs, fuse, 
 
 def test_relative_paths_mean_where_mount_was_called(adlfs, fuse, scratch, point):
     (scratch / "urls.txt").write_text(f"{NOBODY}/name\n")
-    subprocess.run([adlfs, "mount", "--cache-dir=here", "--log-file=log", "urls.txt", "mnt"],
+    subprocess.run([adlfs, "mount", "--cache-dir=here", "--log-file=log", "urls.txt", point.name],
                    cwd=scratch, timeout=30, check=True)
     assert os.listdir(point) == ["name"]
     assert (scratch / "here").is_dir() and "mounted" in (scratch / "log").read_text()

@@ -126,6 +126,12 @@ def test_a_copy_larger_than_disk_and_memory_comes_once(mount, origin, tiny_disk,
     assert stats["requests"] < 400
 
 
+def test_a_get_to_a_full_disk_says_so(adlfs, origin, tiny_disk):
+    result = run(adlfs, "get", "-o", tiny_disk / "big", origin.file("full", "4M"), check=False)
+    assert result.returncode == 1 and b"big: what came was not all kept: is the disk full?" in result.stderr
+    assert not (tiny_disk / "big").exists()
+
+
 @pytest.mark.parametrize("options", ["ranges=ignore", "ranges=ignore;chunked"])
 def test_a_stream_past_a_full_disk_waits_for_its_reader(mount, origin, tiny_disk, options):
     size = 72 * MIB

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pty
+import re
 import signal
 import stat
 
@@ -85,6 +86,7 @@ def test_a_manifests_names_stay_below_the_directory_and_every_file_is_told_of(
     assert "404" in told["gone.bin"]["error"] and "gone.bin" in told["gone.bin"]["error"]
     assert "symbolic link" in told["link/d.bin"]["error"]
     assert b"SECRET" not in result.stdout + result.stderr
+    assert b"of 5 files did not come\n" in result.stderr
     assert left_behind(scratch / "out") == []
     assert get("../escape.txt", check=False).returncode == 1
     bad = scratch / "bad.txt"
@@ -246,18 +248,21 @@ def test_wrong_usage_is_told(get, origin):
     assert get("--checksum=md5=0", url, url, check=False).returncode == 2
     result = get(f"{origin.url}/", check=False)
     assert result.returncode == 1 and b"--output=FILE" in result.stderr
-    result = get("-o", "x", "http://127.0.0.1:1/x", "--retry-for=0", check=False)
-    assert result.returncode == 1 and b"127.0.0.1:1" in result.stderr
+    result = get("-o", "x", "http://127.0.0.1:1/x", "--retry-for=1", check=False)
+    assert result.returncode == 1 and b"x: http://127.0.0.1:1/x: Failed to connect" in result.stderr
+    assert b"again in" not in result.stderr  # it is over
+    result = get("--checksum=md5=00", url, check=False)
+    assert result.returncode == 1 and b"--output=FILE" not in result.stderr  # would not help
 
 
-def test_a_terminal_sees_a_bar_and_a_file_plain_lines(adlfs, start, origin, scratch):
+def test_a_terminal_sees_a_bar_for_all_and_for_each_connection(adlfs, start, origin, scratch):
     url = origin.file("gD", "8M", "gate=gD;hold=100K")
     env = {**os.environ, "TERM": "xterm", "COLUMNS": "72", "NO_COLOR": "1"}
     terminal, end = pty.openpty()
     process = start(adlfs, "get", "-o", scratch / "d.bin", url, stderr=end, env=env)
     os.close(end)
     seen = b""
-    while b"2.0 MiB of 8.0 MiB" not in seen and b"of 8.0 MiB" not in seen:
+    while b"of 8.0 MiB" not in seen or not re.search(rb"\n +2 \S+-\S+ .*\n", seen):
         seen += os.read(terminal, 4096)
     origin.open("gD")
     with contextlib.suppress(OSError):
@@ -268,6 +273,7 @@ def test_a_terminal_sees_a_bar_and_a_file_plain_lines(adlfs, start, origin, scra
     assert b"\x1b[3" not in seen and b"d.bin: 8.0 MiB in" in seen
     lines = seen.replace(b"\r", b"").decode().split("\n")
     assert all(len(line) <= 72 + len("\x1b[2A\x1b[J") for line in lines), lines
+    assert re.search(rb"\n +1 \S+-\S+ .*/s\r\n", seen)
 
 
 def test_many_small_files_share_connections(get, origin, scratch):

@@ -172,6 +172,21 @@ def test_installing_puts_all_in_place(adlfs, scratch):
         assert "ExecStart=/usr/local/bin/adlfs mount " in path.read_text()
 
 
+@pytest.mark.parametrize("unit", ["adlfs@", "adlfs-user@"])
+def test_a_service_reads_its_list_again_when_told_to(adlfs, mount, unit):
+    text = (REPOSITORY / f"contrib/systemd/{unit}.service.in").read_text()
+    command = re.search(r"(?m)^ExecReload=\+?(.*)$", text)[1]
+    m = mount([f"{NOBODY}/one"])
+    words = {"@bindir@/adlfs": str(adlfs), "${MOUNTPOINT}": str(m.path)}
+    reload = [words.get(word, word) for word in command.split()]
+    (m.path.parent / "urls.txt").write_text(f"{NOBODY}/one\n{NOBODY}/two\n")
+    run(*reload)
+    assert sorted(os.listdir(m.path)) == ["one", "two"]
+    (m.path.parent / "urls.txt").write_text("no URL\n")
+    assert run(*reload, check=False).returncode == 1
+    assert sorted(os.listdir(m.path)) == ["one", "two"]
+
+
 @pytest.mark.parametrize(
     "name, kind", [("adlfs@.service", "--system"), ("adlfs-user@.service", "--user")]
 )
@@ -313,3 +328,10 @@ def test_a_journal_without_a_socket_gets_priorities(system, scratch, start):
         assert process.wait(PATIENCE) == 0
     lines = (scratch / "stderr").read_text().splitlines()
     assert [line[: len("<5>mounted")] for line in lines] == ["<5>mounted", "<5>unmount"]
+
+
+def test_other_mounts_end_though_such_a_world_began_while_they_were_there(mount, scratch):
+    """A copy of a mount in another name space would keep its daemon: contrib/let-go lets go of it."""
+    m = mount([f"{NOBODY}/name"])
+    with world(scratch / "world"):
+        m.umount()

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import os
 import random
@@ -62,7 +63,16 @@ def many_readers():
 
 
 @pytest.fixture
-def begin_reads(origin, start, scratch, requests_of, many_readers):
+def alone():
+    """One test at a time on this machine: it has 32768 process ids as a rule, and each thread takes
+    one."""
+    with open(Path(tempfile.gettempdir()) / "adlfs-e2e.many", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture
+def begin_reads(alone, start, scratch, requests_of, many_readers):
     """begin_reads(MOUNT, FLAG...): a process whose many threads wait for a page each of `data.bin`."""
     right = scratch / "right"
     write_content(right, "many", MANY_SIZE)

@@ -146,16 +146,6 @@ def test_a_missing_manifest_or_mount_point_is_an_error(adlfs, scratch):
         assert result.returncode == 1 and b"No such file" in result.stderr
 
 
-@pytest.fixture
-def point(scratch):
-    """A mount point for commands that the test runs itself."""
-    path = scratch / "point"
-    path.mkdir()
-    yield path
-    if mounted(path):
-        run("umount", "-l", path)
-
-
 def test_a_dash_reads_standard_input(adlfs, fuse, scratch, point, origin):
     url = origin.file("in", 5000)
     run(adlfs, "mount", f"--cache-dir={scratch}/c", "-", point, stdin=f"{url}\n".encode())

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from control import Control
 from harness import REPOSITORY, run
 
 MANUAL = REPOSITORY / "contrib/man"
@@ -107,6 +108,69 @@ def test_fields_of_the_journal_are_in_the_manual():
     page = (MANUAL / "adlfs.1.scd").read_text()
     names = set(re.findall(r'"(ADLFS_\w+)"', (REPOSITORY / "mount/journal.c").read_text()))
     assert names and names == set(re.findall(r"(?m)^_(ADLFS_\w+)_\n\t", page))
+
+
+def protocol_pages():
+    """adlfs-control(7): its part on questions, its part on answers; and control.md."""
+    page = (MANUAL / "adlfs-control.7.scd").read_text()
+    questions, answers = page.index("# QUESTIONS"), page.index("# ANSWERS")
+    return (page[questions:answers], page[answers : page.index("# LIMITS")],
+            (REPOSITORY / "src/control.md").read_text())
+
+
+def words(text):
+    """What scdoc underlines."""
+    found = re.findall(r"(?<![\w\\])_((?:[a-z-]|\\_)+)_(?!\w)", text)
+    return {word.replace("\\_", "_") for word in found}
+
+
+def keys(answer):
+    """All names in an answer, however deep; of what a map says only that there is one."""
+    for value in answer.values() if isinstance(answer, dict) else answer:
+        if isinstance(value, (dict, list)):
+            yield from keys(value)
+    if isinstance(answer, dict):
+        yield from answer
+
+
+def test_every_order_of_the_protocol_is_in_both_manuals_and_the_other_way_round():
+    source = (REPOSITORY / "src/order.c").read_text()
+    questions, _, page = protocol_pages()
+    orders = set(re.findall(r'\[ADL_ORDER_\w+\] = "(\w+)"', source))
+    told = re.findall(r"(?m)^((?:\*\w+\*(?:, )?)+)\n\t", questions)
+    assert orders and orders == set(re.findall(r"\*(\w+)\*", " ".join(told)))
+    assert orders == set(", ".join(re.findall(r"(?m)^## ([a-z, ]+)$", page)).split(", "))
+    fields = set(re.findall(r'(?:number|json_object_get)\(object, "([\w-]+)"', source))
+    assert fields == words(questions) - {"next", "mount", "status", "job", "error"} | {"job"}
+    assert all(f"`{field}`" in page for field in fields), fields
+
+
+def test_every_field_that_a_daemon_tells_is_in_both_manuals_and_the_other_way_round(mount, origin):
+    m = mount([origin.file("mc1", "3M"), " out=a", origin.file("mc2", "1M", "status=404"),
+               " out=b", origin.file("mc3", "8M", "gate=mc3;hold=100K"), " out=c"])
+    _, answers, page = protocol_pages()
+    told = set()
+    with Control(m) as control, open(m / "a", "rb") as file:
+        file.read(10)
+        job = control.ask(do="warm", paths=["b", "c"])["job"]
+        control.send(do="job", job=job, every=100)
+        while (answer := control.next()) and not answer["job"]["failures"]:
+            told.update(keys(answer))
+        told.update(keys(answer))
+    with Control(m) as control:
+        for order in (
+            {"do": "hello"}, {"do": "status"}, {"do": "status", "paths": ["a", "c"], "cells": 9},
+            {"do": "pause"}, {"do": "verify"}, {"do": "evict"}, {"do": "set", "limit-rate": 0},
+            {"do": "stop", "job": job}, {"do": "stop", "job": 12345}, {"do": "resume"},
+        ):
+            told.update(keys(control.ask(**order, id=1)))
+    origin.open("mc3")
+    named = words(answers) | words(protocol_pages()[0])
+    assert told <= named, told - named
+    assert all(f"`{field}`" in page for field in told), [
+        field for field in told if f"`{field}`" not in page]
+    others = {"every", "cells"}  # of questions
+    assert words(answers) - others <= told, words(answers) - others - told
 
 
 @pytest.mark.parametrize("page", sorted(path.name for path in MANUAL.glob("*.scd")))

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from control import Control
-from harness import fetched, mounted, read_at, run, same_content, wait_until
+from harness import PATIENCE, fetched, mounted, read_at, run, same_content, wait_until
 from origin import content
 
 MIB = 1 << 20
@@ -42,6 +42,8 @@ def test_a_range_is_fetched_and_no_more_than_it_takes(mount, origin, options):
     run(m.binary, "warm", "--range=5M-6.5M", m / "data.bin")
     if options == "-":
         assert 1.5 * MIB <= fetched(origin.stats(url)) <= 1.5 * MIB + 2 * 65536
+    beyond = run(m.binary, "warm", "--range=1G-2G", m / "data.bin", check=False)
+    assert beyond.returncode == 1 and b"nothing of it lies in --range=1G-2G" in beyond.stderr
     offline(m)
     assert read_at(m / "data.bin", 5 * MIB, MIB * 3 // 2) == content("r", 5 * MIB, MIB * 3 // 2)
 
@@ -53,6 +55,29 @@ def test_jobs_bound_the_connections(mount, origin):
     assert 1 <= origin.stats(url)["peak"] <= 3  # the probe may still be there
     offline(m)
     assert same_content(m / "data.bin", "j", SIZE)
+
+
+def test_what_was_ordered_can_be_given_up(mount, origin, start):
+    held = [origin.file(f"s{n}", SIZE, "gate=s;hold=100K") for n in (1, 2)]
+    asked = origin.file("s3", SIZE, "gate=s3")
+    m = mount([line for n, url in enumerate([*held, asked]) for line in (url, f" out={n}")])
+    waits = start(m.binary, "warm", m.path, stderr=-1)
+    for url in held:
+        origin.wait(url, bytes=100_000)
+    origin.wait(asked, requests=1)  # it is being opened
+    run(m.binary, "warm", "--stop", m.path)
+    origin.open("s3")
+    assert waits.wait(PATIENCE) == 1
+    told = waits.stderr.read()
+    for n in range(3):
+        assert f"adlfs warm: {n}: given up".encode() in told
+    assert b"3 of 3 files did not come" in told
+    with Control(m) as control:
+        wait_until(lambda: control.mount()["transfers"] == 0, what="no transfer")
+    assert fetched(origin.stats(asked)) < SIZE
+    origin.open("s")
+    for n, seed in enumerate(("s1", "s2", "s3")):
+        assert same_content(m / str(n), seed, SIZE)  # reads are as ever
 
 
 def test_readers_come_first(mount, origin):

@@ -1,5 +1,7 @@
 /* Any bytes as the head of an answer, to questions of all kinds, with and without a pin: what
  * adl_probe_classify() says must be safe to act upon. */
+#include "fuzz.h"
+
 #include "cleanup.h"
 #include "probe.h"
 
@@ -10,15 +12,6 @@
 #define NOW      1767225600   /* 2026-01-01 */
 #define EARLIEST -62135596800 /* 0001-01-01 */
 #define LATEST   253402300800 /* 10000-01-01; a leap second may reach it */
-
-/* Not assert(), which a build may leave out. */
-static void must(bool holds)
-{
-    if (!holds)
-        __builtin_trap();
-}
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Each line in memory of its own, so that a byte read behind it is found. */
 static void feed(struct adl_answer *answer, const uint8_t *data, size_t size, bool keep_ends)
@@ -184,6 +177,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_constancy(&answer);
     if (!memchr(data, '\r', size)) /* else a lone CR ends a line in one and not in the other */
         must(!memcmp(&answer, &again, sizeof(answer)));
-    check_time(adl_http_date((const char *)data, size, NOW));
+    check_time(adl_date_parse((const char *)data, size, NOW));
     return 0;
 }

@@ -1,5 +1,7 @@
 /* Any bytes as a line of the control socket: what is read of it is within its bounds, what is not
  * is refused in words, and names survive the way into JSON and back. */
+#include "fuzz.h"
+
 #include "json_name.h"
 #include "order.h"
 
@@ -7,17 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* Unlike assert(3), never compiled out. */
-#define must(condition)                                                                            \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                        \
-            abort();                                                                               \
-        }                                                                                          \
-    } while (0)
 
 static void check_order(const struct adl_order *order)
 {

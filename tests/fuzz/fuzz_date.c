@@ -1,6 +1,8 @@
 /* Any bytes as a date and as a Retry-After, on any day: what is taken for a date is what glibc
  * takes it for, every second of history is read back from each of the three forms, and nobody is
  * told to wait longer than a day. The first four bytes of the input say when it is now. */
+#include "fuzz.h"
+
 #include "cleanup.h"
 #include "probe.h"
 
@@ -16,15 +18,6 @@
 static const char imf[] = "%a, %d %b %Y %H:%M:%S GMT";
 static const char rfc850[] = "%A, %d-%b-%y %H:%M:%S GMT";
 static const char asctime_form[] = "%a %b %e %H:%M:%S %Y";
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* Not assert(), which a build may leave out. */
-static void must(bool holds)
-{
-    if (!holds)
-        __builtin_trap();
-}
 
 /* Whether glibc reads `text` (in capitals, since it is strict about GMT) in that form as the moment
  * `when`, whatever the century where two digits leave it open. */
@@ -64,7 +57,7 @@ static void check_round_trip(int64_t when)
         time_t moment = (time_t)when;
         must(gmtime_r(&moment, &parts));
         size_t length = strftime(text, sizeof(text), forms[i], &parts);
-        must(length > 0 && adl_http_date(text, length, when) == when);
+        must(length > 0 && adl_date_parse(text, length, when) == when);
     }
 }
 
@@ -76,7 +69,7 @@ static int64_t expected_delay(const char *text, size_t length, int64_t now)
         int64_t seconds = strlen(text) > 6 ? A_DAY : strtol(text, NULL, 10);
         return seconds < A_DAY ? seconds : A_DAY;
     }
-    int64_t when = adl_http_date(text, length, now);
+    int64_t when = adl_date_parse(text, length, now);
     if (when == ADL_TIME_UNKNOWN)
         return -1;
     int64_t left = when - now;
@@ -116,7 +109,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     cleanup_free char *text = strndup((const char *)data, size);
     must(exact && text);
     memcpy(exact, data, size);
-    check_date(text, size, now, adl_http_date(exact, size, now));
+    check_date(text, size, now, adl_date_parse(exact, size, now));
     check_retry_after(text, size, now);
     check_round_trip(now);
     return 0;

@@ -1,6 +1,8 @@
 /* Any bytes as a manifest: they are read the same in one piece and through a descriptor; entries
  * are clean, messages printable, the tree whole; and any bytes as a URL are shown without secrets.
  */
+#include "fuzz.h"
+
 #include "manifest.h"
 #include "name.h"
 #include "tree.h"
@@ -11,17 +13,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* Unlike assert(3), never compiled out. */
-#define must(condition)                                                                            \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                        \
-            abort();                                                                               \
-        }                                                                                          \
-    } while (0)
 
 static void tell(void *ctx, enum adl_level level, uint64_t line, const char *text)
 {

@@ -1,6 +1,8 @@
 /* A sidecar made of any bytes: loading it, changing it and loading it again never crashes, and what
  * was written is what is read. The first byte of the input says how far the rest is repaired first
  * (magic, checksums, the boot that it was left in), since no fuzzer finds a checksum by chance. */
+#include "fuzz.h"
+
 #include "copy.h"
 #include "map.h"
 
@@ -18,14 +20,6 @@ enum { REPAIR_HEAD = 1, REPAIR_PAGES = 2, REPAIR_LEFT = 4, REPAIR_EPOCH = 8 };
 
 /* Larger files cost the fuzzer time and find nothing else. */
 #define SIZE_ROOM (INT64_C(1) << 32)
-
-int LLVMFuzzerTestOneInput(const uint8_t *input, size_t length);
-
-static void check(bool promise)
-{
-    if (!promise)
-        abort();
-}
 
 static void put_sum(unsigned char *at, uint64_t sum)
 {
@@ -45,7 +39,7 @@ static uint64_t get_number(const unsigned char *at)
 static void repair_left(unsigned char *head, const struct adl_store *store, int data)
 {
     struct stat st;
-    check(fstat(data, &st) == 0);
+    must(fstat(data, &st) == 0);
     memcpy(head + 64, store->boot, ADL_BOOT_ID_SIZE);
     put_sum(head + 80, st.st_ino);
     put_sum(head + 88, (uint64_t)st.st_ctim.tv_sec);
@@ -91,13 +85,13 @@ static struct adl_sidecar *load(const struct adl_store *store, int map, int data
          block < sidecar->blocks;
          block = adl_bitmap_next_set(&sidecar->claimed, block + 1, sidecar->blocks))
         claimed++;
-    check(claimed == adl_bitmap_count(&sidecar->claimed));
+    must(claimed == adl_bitmap_count(&sidecar->claimed));
     for (uint64_t block = adl_bitmap_next_set(&sidecar->trusted, 0, sidecar->blocks);
          block < sidecar->blocks;
          block = adl_bitmap_next_set(&sidecar->trusted, block + 1, sidecar->blocks))
-        check(adl_bitmap_test(&sidecar->claimed, block));
-    check(strnlen(sidecar->head.url, ADL_URL_KEPT) < ADL_URL_KEPT);
-    check(strnlen(sidecar->head.validator.etag, ADL_ETAG_MAX) < ADL_ETAG_MAX);
+        must(adl_bitmap_test(&sidecar->claimed, block));
+    must(strnlen(sidecar->head.url, ADL_URL_KEPT) < ADL_URL_KEPT);
+    must(strnlen(sidecar->head.validator.etag, ADL_ETAG_MAX) < ADL_ETAG_MAX);
     return sidecar;
 }
 
@@ -117,10 +111,10 @@ static void change_and_compare(const struct adl_store *store, struct adl_sidecar
         sum = sidecar->sums[some];
     adl_sidecar_close(sidecar, data);
     sidecar = load(store, map, data);
-    check(sidecar && sidecar->blocks == blocks);
-    check(adl_bitmap_count(&sidecar->claimed) == claimed);
-    check(some == blocks ||
-          (adl_bitmap_test(&sidecar->claimed, some) && sidecar->sums[some] == sum));
+    must(sidecar && sidecar->blocks == blocks);
+    must(adl_bitmap_count(&sidecar->claimed) == claimed);
+    must(some == blocks ||
+         (adl_bitmap_test(&sidecar->claimed, some) && sidecar->sums[some] == sum));
     adl_sidecar_close(sidecar, -1);
 }
 
@@ -133,13 +127,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t length)
     const struct adl_store store = {.dir = -1, .boot = {1, 2, 3}, .block_size = 65536};
     unsigned char *bytes = malloc(length + 1);
     int map = memfd_create("map", MFD_CLOEXEC), data = memfd_create("data", MFD_CLOEXEC);
-    check(bytes && map >= 0 && data >= 0);
+    must(bytes && map >= 0 && data >= 0);
     memcpy(bytes, input, length);
     uint64_t size = length >= ADL_MAP_PAGE ? get_number(bytes + 24) : 0;
     if (size <= SIZE_ROOM) {
-        check(ftruncate(data, (off_t)size) == 0);
+        must(ftruncate(data, (off_t)size) == 0);
         repair(bytes, length, how, &store, data);
-        check(pwrite(map, bytes, length, 0) == (ssize_t)length);
+        must(pwrite(map, bytes, length, 0) == (ssize_t)length);
         struct adl_sidecar *sidecar = load(&store, map, data);
         if (sidecar)
             change_and_compare(&store, sidecar, map, data);

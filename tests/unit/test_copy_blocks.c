@@ -1,6 +1,8 @@
 /* What copies hold: bytes that arrive, blocks, and who may see them. */
 #include "copy_fixture.h"
 
+#include "effort.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -59,7 +61,8 @@ static void a_range_counts_what_it_has(void **state)
         assert_int_equal(put(copy, NULL, puts[i][0], puts[i][1]), 0);
         memset(here + puts[i][0], true, (size_t)(puts[i][1] - puts[i][0]));
     }
-    for (int64_t first = 0; first < SIZE; first += 509)
+    int64_t step = 509 * effort(1, 20);
+    for (int64_t first = 0; first < SIZE; first += step)
         for (int64_t end = first; end <= SIZE; end += 257) {
             int64_t count = 0;
             for (int64_t at = first; at < end; at++)
@@ -105,7 +108,8 @@ static void a_running_sum_is_of_what_the_file_holds(void **state)
 {
     struct fixture *f = *state;
     uint64_t random = 7;
-    for (int round = 0; round < 200; round++) {
+    int rounds = effort(200, 20);
+    for (int round = 0; round < rounds; round++) {
         struct adl_copy *copy = open_copy(f, false);
         struct adl_run runs[2] = {{0}, {0}};
         int64_t at[2] = {0, 0};
@@ -312,7 +316,7 @@ static void check_case(struct fixture *f, uint64_t seed)
 
 static void a_thousand_random_cases_agree_with_a_model(void **state)
 {
-    for (uint64_t seed = 1; seed <= 1000; seed++)
+    for (uint64_t seed = 1; seed <= (uint64_t)effort(1000, 100); seed++)
         check_case(*state, seed);
 }
 

@@ -4,6 +4,7 @@
  * for. */
 #include "copy.h"
 
+#include "effort.h"
 #include "scratch.h"
 
 #include <setjmp.h>
@@ -150,7 +151,8 @@ static void check_version(struct fixture *f, int version)
 /* Kills `work` at each of its system calls, over a store that holds the old version whole. */
 static void kill_everywhere(struct fixture *f, void (*work)(struct fixture *), int next_version)
 {
-    for (int kill_at = 1; kill_at < KILLS_MAX; kill_at++) {
+    int step = effort(1, 5);
+    for (int kill_at = 1; kill_at < KILLS_MAX; kill_at += step) {
         fetch(f, 0);
         if (work == resume) { /* half of it gone: there is something to do */
             struct adl_copy *copy;

@@ -163,9 +163,9 @@ static void paths_become_absolute(void **state)
     char here[PATH_MAX], expected[PATH_MAX + 16];
     assert_non_null(getcwd(here, sizeof(here)));
     snprintf(expected, sizeof(expected), "%s/cache", strcmp(here, "/") == 0 ? "" : here);
-    assert_int_equal(parse("--cache-dir=cache", "--cacert=/etc/ca.pem"), 0);
+    assert_int_equal(parse("--cache-dir=cache", "--cacert=/dev/null"), 0);
     assert_string_equal(parsed.options.settings.cache_dir, expected);
-    assert_string_equal(parsed.options.settings.ca_file, "/etc/ca.pem");
+    assert_string_equal(parsed.options.settings.ca_file, "/dev/null");
     parse("--cache-dir=");
     assert_refused("needs a value");
 }

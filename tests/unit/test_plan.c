@@ -1,6 +1,7 @@
 /* The promises of src/plan.h. */
 #include "plan.h"
 
+#include "effort.h"
 #include "scratch.h"
 
 #include <setjmp.h>
@@ -628,7 +629,8 @@ static void assert_windows_are_served(const struct model *model)
 static void play(struct scene *scene, uint64_t seed, bool overlapping)
 {
     struct model model = {.scene = scene, .random = seed};
-    for (int i = 0; i < CASES; i++) {
+    int cases = effort(CASES, 100);
+    for (int i = 0; i < cases; i++) {
         fill(&model, overlapping);
         demand_all(&model, overlapping);
         assert_waiters_are_served(&model);

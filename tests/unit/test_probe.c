@@ -1,7 +1,7 @@
 /* What an answer means: a row for each rule of probe.h and for each origin that was met or is to be
  * feared. To add one, add a line: what is promised, the head as it is sent (with '\n' for CRLF),
  * what was asked, what is pinned, what it is to mean. */
-#include "probe.h"
+#include "answer_fixture.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -9,24 +9,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-#define NOW     1767225600 /* 2026-01-01 00:00:00 */
-#define NOV_6   784111777  /* 1994-11-06 08:49:37 */
-#define UNKNOWN ADL_TIME_UNKNOWN
-
-static struct adl_answer read_head(const char *head)
-{
-    struct adl_answer answer;
-    adl_answer_reset(&answer);
-    while (*head) {
-        size_t length = strcspn(head, "\n");
-        adl_answer_line(&answer, head, length, NOW);
-        head += length + (head[length] == '\n');
-    }
-    return answer;
-}
 
 /* The rules. */
 

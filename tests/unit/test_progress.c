@@ -174,7 +174,7 @@ static void a_cell_shows_what_matters_most(void **state)
     const struct adl_screen plain = {.columns = 80, .rows = 24};
     FILE *out = paper();
     assert_int_equal(adl_chart_draw(&chart, &plain, 5, 2, out), 2);
-    adl_chart_legend(&chart, &plain, out);
+    adl_chart_legend(&chart, &plain, 0, 0, out);
     fclose(out);
     assert_string_equal(picture, "  ##21?\n  :.+\n"
                                  "# here  ? waited for  1-9 coming  + partly  : wanted  . missing");

@@ -1,6 +1,7 @@
 #include "text.h"
 
 #include <limits.h>
+#include <locale.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -102,6 +103,56 @@ static void what_is_shown_is_harmless_and_fits(void **state)
     }
 }
 
+static void marks_and_wide_letters_take_what_a_terminal_gives_them(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t columns, rough; /* with the C library's knowledge; without */
+    } rows[] = {
+        {"cafe\xcc\x81", 4, 4},                         /* a combining acute */
+        {"\xe6\x97\xa5\xe6\x9c\xac", 4, 4},             /* two ideographs */
+        {"\xe0\xb8\x97\xe0\xb8\xb5\xe0\xb9\x88", 1, 3}, /* a Thai consonant with two marks */
+        {"\xf0\x9f\x8e\xac", 2, 2},                     /* an emoji */
+        {"\xe2\x9a\xa1", 2, 1},                         /* an older one */
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        assert_int_equal(adl_text_width(rows[i].text), rows[i].rough);
+    if (!setlocale(LC_CTYPE, "C.UTF-8"))
+        skip();
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        assert_int_equal(adl_text_width(rows[i].text), rows[i].columns);
+    char out[64]; /* what is cut leaves no mark of a letter behind that is not there any more */
+    adl_text_show("aaaaae\xcc\x81xy", 5, out, sizeof(out));
+    setlocale(LC_CTYPE, "C");
+    assert_string_equal(out, "aa~xy");
+}
+
+static void texts_are_broken_at_spaces(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t columns, line;
+    } rows[] = {{"", 5, 0},          {"ab", 5, 2},
+                {"ab cd ef", 5, 6},  {"abcdefgh", 5, 5},
+                {"a bcdefgh", 5, 5}, {"abc defgh", 3, 4},
+                {"x", 0, 1},         {"\xe6\x97\xa5\xe6\x9c\xac", 3, 3}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        assert_int_equal(adl_text_line(rows[i].text, rows[i].columns), rows[i].line);
+}
+
+static void colours_take_no_room_and_end_all_the_same(void **state)
+{
+    (void)state;
+    char out[64] = "";
+    const char *text = "\033[1mabc\033[0m d\xe6\x97\xa5\xe6\x9c\xac\033[2mx\033[0m\nrest";
+    FILE *file = fmemopen(out, sizeof(out), "w");
+    adl_text_clip(text, strcspn(text, "\n"), 8, file);
+    fclose(file);
+    assert_string_equal(out, "\033[1mabc\033[0m d\xe6\x97\xa5\033[2m\033[0m");
+}
+
 static void sizes_are_read(void **state)
 {
     (void)state;
@@ -142,6 +193,9 @@ int main(void)
         cmocka_unit_test(times_fit_seven_columns),
         cmocka_unit_test(percent_says_all_only_of_all),
         cmocka_unit_test(what_is_shown_is_harmless_and_fits),
+        cmocka_unit_test(marks_and_wide_letters_take_what_a_terminal_gives_them),
+        cmocka_unit_test(texts_are_broken_at_spaces),
+        cmocka_unit_test(colours_take_no_room_and_end_all_the_same),
         cmocka_unit_test(sizes_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

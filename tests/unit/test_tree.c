@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "cleanup.h"
+#include "effort.h"
 #include "tree.h"
 
 #include <malloc.h>
@@ -328,12 +329,12 @@ static size_t measure(struct grove *grove, const char *what)
 static void a_million_entries_cost_less_than_200_bytes_each(void **state)
 {
     struct grove *grove = *state;
-    const size_t count = 1000000;
+    const size_t count = (size_t)effort(1000000, 50000);
     make_room(grove, count, 40);
     for (size_t i = 0; i < count; i++)
         snprintf(path_at(grove, i), 40, "set%zu/part%zu/file-%zu.bin", i % 7, i / 1000, i);
     assert_true(measure(grove, "in 7,000 directories") < 200 * count);
-    assert_int_equal(adl_tree_limit(grove->tree), ADL_ROOT + 1 + 7 + 7000 + count);
+    assert_int_equal(adl_tree_limit(grove->tree), ADL_ROOT + 1 + 7 + 7 * (count / 1000) + count);
     for (uint32_t i = 0; i < count; i += 997) {
         const struct adl_node *at = node(grove, adl_tree_of_entry(grove->tree, i));
         assert_int_equal(lookup(grove, at->parent, at->name), adl_tree_of_entry(grove->tree, i));
@@ -343,7 +344,7 @@ static void a_million_entries_cost_less_than_200_bytes_each(void **state)
 static void a_million_entries_in_directories_of_their_own_cost_less_than_200_bytes(void **state)
 {
     struct grove *grove = *state;
-    const size_t count = 1000000;
+    const size_t count = (size_t)effort(1000000, 50000);
     make_room(grove, count, 24);
     for (size_t i = 0; i < count; i++)
         snprintf(path_at(grove, i), 24, "d%zu/f", i);
@@ -354,7 +355,7 @@ static void a_million_entries_in_directories_of_their_own_cost_less_than_200_byt
 static void a_name_given_100000_times_is_no_trouble(void **state)
 {
     struct grove *grove = *state;
-    const size_t count = 100000;
+    const size_t count = (size_t)effort(100000, 10000);
     make_room(grove, count, 8);
     for (size_t i = 0; i < count; i++)
         strcpy(path_at(grove, i), "a.b");
@@ -369,7 +370,7 @@ static void a_name_given_100000_times_is_no_trouble(void **state)
 static void long_names_that_become_equal_are_no_trouble(void **state)
 {
     struct grove *grove = *state;
-    const size_t count = 60000;
+    const size_t count = (size_t)effort(60000, 10000);
     make_room(grove, count, 256);
     for (size_t i = 0; i < count; i++) {
         memset(path_at(grove, i), 'n', 250);
