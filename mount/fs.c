@@ -2,6 +2,7 @@
 #include "fs_inside.h"
 
 #include "drain.h"
+#include "ending.h"
 #include "mountpoint.h"
 
 #include <errno.h>
@@ -135,7 +136,9 @@ static int run_session(struct adl_fs *fs)
         error = errno ? -errno : -EIO;
         fuse_remove_signal_handlers(fs->session);
     } else {
+        adl_ending_catch(fs->session);
         error = serve(fs);
+        adl_ending_release();
         fuse_remove_signal_handlers(fs->session);
     }
     fuse_session_destroy(fs->session);

@@ -62,8 +62,6 @@ static void add_stale(struct adl_errand *errand, uint32_t version, int64_t first
 static void evicted(void *ctx, int error, int64_t freed)
 {
     struct adl_errand *errand = ctx;
-    if (error == 0)
-        add_stale(errand, errand->version, 0, -1);
     if (error != -ENOENT)
         tell(errand, json_pack("{s:I}", "freed", (json_int_t)freed), error,
              error == -EBUSY ? "is open, and stays" : NULL);
@@ -115,9 +113,7 @@ static bool is_there(const struct adl_engine *engine, uint32_t entry)
 static void do_one(struct adl_errand *errand, uint32_t entry)
 {
     struct adl_engine *engine = errand->engine;
-    const struct adl_file *file = engine->files[entry];
     errand->entry = entry;
-    errand->version = file ? file->version : 0;
     if (errand->order.kind == ADL_ORDER_EVICT)
         adl_file_evict(engine, entry, evicted, errand);
     else

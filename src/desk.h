@@ -36,8 +36,7 @@ struct adl_errand {
     struct adl_engine *engine;
     size_t at;               /* the entry after the one that is under way */
     int64_t until;           /* ms: then an answer is due */
-    uint32_t entry;          /* that is under way ... */
-    uint32_t version;        /* ... and of which version it was */
+    uint32_t entry;          /* that is under way */
     json_t *files;           /* owned: what became of them */
     struct adl_stale *stale; /* owned: to be forgotten before it is answered */
     size_t n_stale;

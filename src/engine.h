@@ -194,6 +194,7 @@ struct adl_file {
     bool filling; /* waits to be completed in the background, or is just being */
     enum adl_mode mode;
     uint32_t version;
+    bool evicted; /* by order; the next open has its caller forget the pages that it keeps */
     bool renewed; /* nothing pins it, and of this version an earlier copy was given up: callers that
                      keep pages are told */
     int64_t size; /* -1: the origin does not tell */

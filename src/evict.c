@@ -171,6 +171,7 @@ void adl_evict_call(struct adl_engine *engine, struct adl_call *call)
     if (file && !let_go(file))
         error = -EBUSY;
     if (error == 0) {
+        file->evicted = true;
         call->key = adl_store_key(file->entry->urls);
         error = adl_worker_keep(engine->keeper, call);
     }

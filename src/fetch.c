@@ -3,6 +3,8 @@
  * In each round every file that has something to do is looked at twice: first for readers that
  * wait, then, with the connections that are left, for what is wanted ahead. What may run at a time
  * is limited for each origin and in all. */
+#include "behind.h"
+#include "cleanup.h"
 #include "view.h"
 #include "warm.h"
 
@@ -136,13 +138,12 @@ static bool start_range(struct adl_file *file, struct adl_view *view, const stru
     return true;
 }
 
-static struct adl_call *first_unplanned(const struct adl_file *file)
+/* From `call` on. */
+static struct adl_call *next_unplanned(struct adl_call *call)
 {
-    struct adl_call *call;
-    TAILQ_FOREACH (call, &file->reads, link)
-        if (!call->planned)
-            return call;
-    return NULL;
+    while (call && call->planned)
+        call = TAILQ_NEXT(call, link);
+    return call;
 }
 
 /* A reader waits and all connections to the origin, or all that the entry may have, are busy: what
@@ -173,31 +174,37 @@ static void make_room(struct adl_file *file, int64_t wanted)
     adl_engine_wake_at(engine, engine->now);
 }
 
-/* What is asked for just behind a read that waits is the kernel's readahead. */
-static bool is_behind(const struct adl_file *file, const struct adl_call *call)
+/* What is asked for just behind a read that waits is the kernel's readahead. `behind` is made when
+ * it is needed first; without memory for all of it a read gets a connection that could have waited.
+ */
+static bool is_behind(const struct adl_file *file, const struct adl_call *call,
+                      struct adl_behind *behind)
 {
     const struct adl_call *before;
-    TAILQ_FOREACH (before, &file->reads, link)
-        if (before->offset < call->offset && before->offset + before->length >= call->offset)
-            return true;
-    return false;
+    if (!behind->count)
+        TAILQ_FOREACH (before, &file->reads, link)
+            if (adl_behind_add(behind, before->offset, before->offset + before->length) < 0)
+                break;
+    return adl_behind_is(behind, call->offset);
 }
 
 static void start_demand(struct adl_file *file)
 {
     struct adl_view view = {.warm = false};
     struct adl_range range;
-    struct adl_call *call = first_unplanned(file);
+    cleanup_behind struct adl_behind behind = {0};
+    struct adl_call *call = next_unplanned(TAILQ_FIRST(&file->reads));
     if (!call)
         return;
     adl_view_of(file, &view);
-    for (; call; call = first_unplanned(file)) {
-        bool behind = is_behind(file, call);
+    while (call) {
+        struct adl_call *next = TAILQ_NEXT(call, link);
         while (adl_plan_demand(&view.plan, call->offset, call->offset + call->length, &range)) {
+            bool waits = is_behind(file, call, &behind);
             /* In its turn, since it would share the link with what the reader waits for. */
-            if (behind && view.plan.n_flights >= view.width)
+            if (waits && view.plan.n_flights >= view.width)
                 break;
-            if (behind)
+            if (waits)
                 range.reason = ADL_AHEAD;
             if (view.plan.n_flights == ADL_VIEW_FLIGHTS || !may_start(file, 1)) {
                 make_room(file, call->offset);
@@ -205,8 +212,11 @@ static void start_demand(struct adl_file *file)
             }
             if (!start_range(file, &view, &range))
                 return; /* all that waited were answered */
+            if (range.cut >= 0)
+                next = TAILQ_FIRST(&file->reads);
         }
         call->planned = true;
+        call = next_unplanned(next);
     }
 }
 

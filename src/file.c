@@ -313,6 +313,9 @@ static void answer_open(struct adl_file *file, struct adl_call *call)
     LIST_INSERT_HEAD(&file->handles, handle, link);
     adl_warm_opened(file, call);
     struct adl_attr attr = attr_of(file);
+    attr.renewed = attr.renewed || file->evicted;
+    if (call->version != ADL_ANY_VERSION) /* no caller of the engine's own */
+        file->evicted = false;
     call->done.open(call->ctx, 0, handle, &attr);
     free(call);
 }

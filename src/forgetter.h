@@ -1,5 +1,7 @@
-/* forgetter: has the kernel forget what it keeps of files, for orders that took it away (evict,
- * verify), before they are answered.
+/* forgetter: has the kernel forget what it keeps of files, for orders that found it wrong
+ * (verify), before they are answered. What was evicted was right: that is forgotten by the next
+ * open, since no thread of a daemon that is killed in between may wait within the kernel for its
+ * own answer.
  *
  * A thread of its own, since the kernel locks a page while it is read: who has it forget that page
  * waits for the read, and with it for an origin, or for a pause to end. Neither the loop nor the

@@ -118,7 +118,8 @@ class Origin:
 
     def stats(self, url):
         """The counters of a file: requests, finished, bytes (of bodies), active, peak (most active
-        at a time), connections, open, and log, one entry a request."""
+        at a time), connections, open, and log, one entry a request; `cut` in it: the client did not
+        take all that was sent."""
         return self._ask("stats", path=_path(url))
 
     def everything(self):

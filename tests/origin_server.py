@@ -67,6 +67,7 @@ class Connection:
         self.seen = set()  # paths
         self.leaving = False  # the next request is not answered
         self.leftover = 0  # bytes that come before its answer
+        self.entry = None  # the last answer's, in its record's log
 
     def run(self):
         reset = False
@@ -77,11 +78,26 @@ class Connection:
                     break
         except Gone as gone:
             reset = gone.reset
+            self.look_for_cut(select.POLLRDHUP)
         except OSError:
-            pass
+            self.cut_short()
         finally:
             self.close(reset)
             self.server.forget(self)
+
+    def cut_short(self):
+        """The client did not take all of the last answer."""
+        if self.entry:
+            self.entry["cut"] = True
+
+    def look_for_cut(self, events=0):
+        """A client that closes before it has read all that the kernel has for it resets the
+        connection, also when all of the answer had been sent by then."""
+        if self.sock.fileno() >= 0:
+            poll = select.poll()
+            poll.register(self.sock, events)
+            if poll.poll(0):
+                self.cut_short()
 
     def close(self, reset):
         """A reset waits until the peer's kernel has what was sent: SO_LINGER 0 throws away what is
@@ -97,7 +113,8 @@ class Connection:
                 self.sock.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass
-        self.sock.close()
+        with self.server.changed:  # who looks for a cut may have its number in hand
+            self.sock.close()
 
     def unsent(self):
         left = array.array("i", [0])
@@ -404,6 +421,7 @@ class Server:
             "method": request.method, "target": request.target, "headers": request.headers,
             "range": request.headers.get("range"), "connection": connection.ident,
             "time": time.time(), "status": 0, "first": 0, "sent": 0, "finished": False,
+            "cut": False,
         }
         with self.changed:
             record = self.records[request.path]
@@ -413,6 +431,7 @@ class Server:
             record.connections.add(connection.ident)
             record.open.add(connection.ident)
             connection.seen.add(request.path)
+            connection.entry = entry
             if len(record.log) < LOG_MAX:
                 record.log.append(entry)
             self.changed.notify_all()
@@ -447,6 +466,8 @@ class Server:
             return answer
 
     def stats(self, query):
+        for connection in self.connections:
+            connection.look_for_cut()
         if "path" in query:
             return self.records[query["path"]].view()
         return {path: record.view() for path, record in self.records.items()}

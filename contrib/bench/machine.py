@@ -54,7 +54,7 @@ def environment(home):
 def is_mounted(path):
     """Asks the kernel's list: stat(2) would hang on a mount whose daemon does."""
     wanted = os.path.realpath(path)
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+    for line in os.fsdecode(Path("/proc/self/mountinfo").read_bytes()).split("\n")[:-1]:
         point = line.split()[4]
         for escape, character in MOUNTINFO_ESCAPES:
             point = point.replace(escape, character)

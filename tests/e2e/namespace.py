@@ -7,7 +7,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from harness import REPOSITORY, kill_group, run, running, wait_until
+from harness import REPOSITORY, Pid, kill_group, mount_table, run, running, wait_until
 
 SETUP = f"""\
 set -e
@@ -54,7 +54,7 @@ class World:
             self.close()
             raise AssertionError(f"no name spaces: {said.decode()}")
         inner = run("ps", "--no-headers", "-o", "pid", "--ppid", self.outer.pid).stdout.split()
-        self.pid = int(inner[0])
+        self.pid = Pid(inner[0])
 
     def path(self, path):
         return Path(f"/proc/{self.pid}/root{path}")
@@ -75,7 +75,7 @@ class World:
 
     def mounted(self, point):
         """The line of mountinfo of what is mounted on `point`, "" if nothing is."""
-        for line in Path(f"/proc/{self.pid}/mountinfo").read_text().splitlines():
+        for line in mount_table(self.pid):
             if line.split(" ")[4] == os.fspath(point):
                 return line
         return ""

@@ -1,14 +1,17 @@
 """The command itself: what it says, how it goes to the background and comes to an end."""
 
+import ctypes
 import json
 import os
 import re
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from harness import errno_of, mounted, run, running, same_content, wait_until, xattr
+from harness import Pid, errno_of, fetched, mounted, run, running, same_content, wait_until, xattr
+from origin import content
 
 NOBODY = "http://127.0.0.1:1"  # mounting needs no network
 
@@ -23,7 +26,7 @@ def mount_here(adlfs, fuse, scratch, point):
 
 
 def daemon_of(point):
-    return int(xattr(point, "pid"))
+    return Pid(xattr(point, "pid"))
 
 
 def test_help_fits_a_small_terminal(adlfs):
@@ -174,7 +177,7 @@ def test_what_umount_waited_for_is_in_the_cache(mount_here, point, adlfs, origin
         mount_here("--revalidate=never", url)
         assert same_content(point / "data.bin", "kept", 3 << 20)
         run(adlfs, "umount", point)
-    assert origin.stats(url)["bytes"] <= (3 << 20) + 1
+    assert fetched(origin.stats(url)) == 3 << 20
 
 
 def test_messages_cannot_talk_to_the_terminal(mount_here):
@@ -200,3 +203,20 @@ def test_probe_sends_headers_and_shows_no_secrets(adlfs, origin):
     answer, = json.loads(result.stdout)
     assert answer["error"] is None and answer["url"] == f"{url}?..."
     assert b"hunter2" not in result.stdout + result.stderr
+
+
+def takes(thread, number):
+    """Whether it does not have the signal blocked, as threads of a sanitizer have."""
+    status = Path(f"/proc/{thread}/status").read_text()
+    return not int(status.split("SigBlk:")[1].split()[0], 16) >> number - 1 & 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_mount_whichever_thread_gets_it(mount, origin, number):
+    m = mount([origin.file("a", 10)])
+    assert (m / "data.bin").read_bytes() == content("a", 0, 10)
+    threads = sorted(map(int, os.listdir(f"/proc/{m.pid}/task")))
+    others = [thread for thread in threads if thread != m.pid and takes(thread, number)]
+    tgkill = 234 if os.uname().machine == "x86_64" else 131
+    assert ctypes.CDLL(None).syscall(tgkill, m.pid, others[0], number) == 0
+    m.wait_end()

@@ -10,7 +10,7 @@ import stat
 import pytest
 
 from control import Control, socket_of
-from harness import run, same_content, wait_until
+from harness import REPOSITORY, run, same_content, wait_until
 
 MIB = 1 << 20
 
@@ -134,6 +134,7 @@ def test_nobody_else_may_ask(mount, origin):
 
 
 ELSEWHERE = """
+"$4"
 mount -t tmpfs none /run || exit 9
 if [ "$3" = link ]; then mkdir /run/x; ln -s x /run/adlfs
 else mkdir /run/adlfs; chown 65534 /run/adlfs; fi
@@ -148,7 +149,7 @@ ls /run/adlfs/ | grep . && exit 9
 def test_a_directory_that_is_not_ours_is_not_used(adlfs, fuse, scratch, what):
     (scratch / "mnt").mkdir()
     run("unshare", "--mount", "--propagation=private", "sh", "-c", ELSEWHERE, "sh", adlfs, scratch,
-        what)
+        what, REPOSITORY / "contrib" / "let-go")
     assert "/run/adlfs: " in (scratch / "log").read_text()
 
 

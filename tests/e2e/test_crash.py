@@ -171,6 +171,9 @@ class Place:
                 found[sidecar.url.rsplit("/", 1)[1]] = sidecar
         return found
 
+    def has_recorded(self):
+        return any(sidecar.intact() for sidecar in self.sidecars().values())
+
     def look(self):
         """What the cache holds now."""
         self.recorded = {name: (sidecar, sidecar.intact())
@@ -250,6 +253,8 @@ def test_every_byte_is_right_after_200_kills_and_what_was_recorded_is_not_fetche
                 here.read_recorded()
             if hasty < 0.9:
                 life.start_readers(here.files, choose)
+            if hasty < 0.9 and kills % 3 == 0:  # on a slow machine all would die too early
+                wait_until(here.has_recorded)
             time.sleep(choose.random() ** 2 * 0.06)  # no waiting for anything: the moment itself
             life.kill()
             kills += 1

@@ -90,7 +90,7 @@ def test_whatever_the_origin_does_the_bytes_are_right(mount, origin, options):
 @pytest.mark.parametrize("options, error", [
     ("status=404", errno.ENOENT), ("status=403", errno.EACCES), ("redirect=loop", errno.EIO)])
 def test_errors_are_those_of_the_probe(mount, origin, options, error):
-    m = mount([far(origin.file("bad", SIZE, options))], "--retry-for=1")
+    m = mount([far(origin.file("bad", SIZE, options))], "--retry-for=20")
     assert errno_of(os.open, m / "data.bin", os.O_RDONLY) == error
 
 
@@ -105,7 +105,7 @@ def test_two_versions_never_mix(mount, origin):
     try:
         got = os.pread(fd, BLOCK, 0)
     except OSError as failure:
-        assert failure.errno in (errno.ESTALE, errno.EIO)
+        assert failure.errno in (errno.ESTALE, errno.EIO, errno.ETIMEDOUT)
         return
     finally:
         os.close(fd)

@@ -4,12 +4,11 @@ import errno
 import os
 import signal
 import subprocess
-import time
 
 import pytest
 
-from harness import (PATIENCE, errno_of, mounted, read_at, run, running, same_content, wait_until,
-                     xattr)
+from harness import (PATIENCE, Pid, errno_of, fetched, mounted, read_at, run, running, same_content,
+                     wait_until, xattr)
 from origin import content
 
 MIB = 1 << 20
@@ -57,7 +56,7 @@ def test_what_came_before_a_reset_is_kept(mount, origin):
     file = mount([url]) / "data.bin"
     assert same_content(file, "kept", SIZE)
     # a reset throws away what was on the wire, at most all of those bodies
-    assert origin.stats(url)["bytes"] <= SIZE + 4 * 500000
+    assert fetched(origin.stats(url)) <= SIZE + 4 * 500000
 
 
 @pytest.mark.parametrize("value, least", [("2", 2), ("date:3", 2)])
@@ -75,7 +74,7 @@ def test_retry_after_is_respected(mount, origin, value, least):
 ])
 def test_without_progress_a_read_fails_after_retry_for(mount, origin, options, errors):
     url = origin.file("stuck", SIZE, options)
-    file = mount([url], "--retry-for=2", "--stall-timeout=1") / "data.bin"
+    file = mount([url], "--retry-for=4", "--stall-timeout=1") / "data.bin"
     assert errno_of(read_at, file, 0, 10) in errors
     assert origin.stats(url)["requests"] > 1
     assert xattr(file, "error")
@@ -88,9 +87,9 @@ def test_a_stalled_transfer_is_tried_again(mount, origin):
 
 
 def test_a_slow_drip_is_progress_and_no_error(mount, origin):
-    url = origin.file("drip", 60, "drip=0.05")
-    file = mount([url], "--retry-for=1") / "data.bin"
-    assert file.read_bytes() == content("drip", 0, 60)
+    url = origin.file("drip", 100, "drip=0.05")
+    file = mount([url], "--retry-for=3") / "data.bin"
+    assert file.read_bytes() == content("drip", 0, 100)
 
 
 def test_nobody_listens(mount):
@@ -107,17 +106,15 @@ def test_a_certificate_that_is_not_trusted_is_an_error(mount, nginx):
 @pytest.mark.parametrize("where", ["before the probe's answer", "within the body"])
 def test_an_interrupt_ends_a_waiting_cat_at_once(mount, origin, start, where):
     url = origin.file("waits", SIZE, "silent" if "probe" in where else "gate=no;hold=200000")
-    file = mount([url]) / "data.bin"
+    file = mount([url], "--retry-for=10m", "--stall-timeout=10m") / "data.bin"
     cat = start("cat", file, stdout=subprocess.DEVNULL)
     if "probe" in where:
         origin.wait(url, requests=1)
     else:
         origin.wait(url, bytes=200000)
         wait_until(lambda: waits_in_fuse(cat.pid))
-    begin = time.monotonic()
     cat.send_signal(signal.SIGINT)
     assert cat.wait(PATIENCE) == -signal.SIGINT
-    assert time.monotonic() - begin < 5
 
 
 def waits_in_fuse(pid):
@@ -225,7 +222,7 @@ def test_a_mount_over_a_dead_one_recovers_and_says_so(mount, origin, adlfs):
     result = run(adlfs, "mount", f"--cache-dir={m.cache}", url, m.path)
     assert b"dead mount" in result.stderr
     assert same_content(m / "data.bin", "dead", SIZE)
-    pid = int(xattr(m.path, "pid"))
+    pid = Pid(xattr(m.path, "pid"))
     run(adlfs, "umount", m.path)
     assert not mounted(m.path) and not running(pid)
 

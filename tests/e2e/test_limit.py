@@ -10,8 +10,9 @@ MIB = 1 << 20
 
 
 def measure(control, seconds):
-    """Bytes a second that the daemon takes over so long. No speed of anything but the limit."""
-    first, begin = control.mount()["fetched"], time.monotonic()
+    """Bytes a second that the daemon takes over so long. No speed of anything but the limit: what
+    this process waits for the processor makes it less, and never more."""
+    begin, first = time.monotonic(), control.mount()["fetched"]
     time.sleep(seconds)
     last, took = control.mount()["fetched"], time.monotonic() - begin
     return (last - first) / took
@@ -25,7 +26,7 @@ def test_a_limit_is_kept_and_can_be_changed(mount, origin):
         assert control.mount()["limit_rate"] == 4 * MIB
         wait_until(lambda: control.mount()["fetched"] > 2 * MIB)
         # Not faster; a machine that is busy with others may make it slower for a while.
-        for attempt in range(3):
+        for attempt in range(10):
             rate = measure(control, 1.5)
             assert rate < 1.15 * 4 * MIB
             if rate > 0.85 * 4 * MIB:
@@ -53,8 +54,8 @@ def test_a_reader_comes_before_a_warm_under_a_limit(mount, origin):
             offset = (200 + at * 8) * MIB
             assert read_at(m / "data.bin", offset, 4096) == content("w", offset, 4096)
         assert same_content(m / "small", "r", 64 << 10)
-        # Had each waited for its turn, many seconds' worth would have gone by.
-        assert control.mount()["fetched"] - before < 16 * MIB
+        # Had each waited for its turn, 100 seconds' worth would have gone by.
+        assert control.mount()["fetched"] - before < 64 * MIB
 
 
 def test_what_cannot_be_set_is_told(mount, origin):

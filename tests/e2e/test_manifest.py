@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import mounted, run, running, same_content
+from harness import Pid, mounted, run, running, same_content
 from origin import content
 
 NOBODY = "http://127.0.0.1:1"  # names do not need the network
@@ -158,7 +158,7 @@ def test_one_url_is_a_manifest_and_mount_returns_when_it_is_usable(adlfs, fuse, 
     run(adlfs, "mount", f"--cache-dir={scratch}/c", origin.file("one", 5000), point)
     assert mounted(point)
     assert same_content(point / "data.bin", "one", 5000)
-    pid = int(os.getxattr(point, "user.adlfs.pid"))
+    pid = Pid(os.getxattr(point, "user.adlfs.pid"))
     assert Path(f"/proc/{pid}/comm").read_text().strip() == adlfs.name[:15]
     run(adlfs, "umount", point)
     assert not mounted(point) and not running(pid)

@@ -15,13 +15,13 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from harness import errno_of, read_at, running, same_content, xattr
+from harness import MOUNT_LIMIT, errno_of, read_at, running, same_content, xattr
 from origin import Origin, content
 
 KIB, MIB = 1 << 10, 1 << 20
 SIZE = 2 * MIB + 300001  # several ranges, and a block that is not whole
 SEED = "matrix"  # of all files: making bytes costs time
-DEADLINE = 80  # s for all readers together; less than a mount may live
+DEADLINE = MOUNT_LIMIT - 10  # s for all readers together
 REQUESTS_MAX = 100  # for one reader of one entry; the most seen were 41, of 64 KiB each
 STREAM = "ranges=ignore"
 

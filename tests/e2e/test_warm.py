@@ -81,7 +81,7 @@ def test_what_was_ordered_can_be_given_up(mount, origin, start):
 
 
 def test_readers_come_first(mount, origin):
-    url = origin.file("big", 64 * MIB, "rate=1M")
+    url = origin.file("big", 64 * MIB, "rate=256K")
     m = mount([url, origin.file("small", MIB), " out=small"], "--max-connections-per-origin=4")
     run(m.binary, "warm", "--detach", m / "data.bin")
     with Control(m) as control:
@@ -111,7 +111,7 @@ def test_interrupting_the_waiting_does_not_end_the_fetching(mount, origin, start
 def test_what_does_not_come_is_told_and_the_rest_comes(mount, origin):
     m = mount([origin.file("gone", MIB, "status=404"), " out=gone", origin.file("good", MIB),
                " out=good", origin.file("never", MIB, "status=503"), " out=never"],
-              "--retry-for=1")
+              "--retry-for=3")
     said = run(m.binary, "warm", m.path, check=False)
     assert said.returncode == 1
     assert b"gone: " in said.stderr and b"404" in said.stderr
