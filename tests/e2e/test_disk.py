@@ -5,6 +5,7 @@ import concurrent.futures
 import contextlib
 import os
 import random
+import resource
 import tempfile
 
 import pytest
@@ -214,3 +215,25 @@ def test_a_cache_that_cannot_make_files_does_without_until_it_can(mount, origin,
     m = mount([url, stream], "--revalidate=never", cache=scratch / "cache")
     assert same_content(m / "data.bin", "make", size)
     assert fetched(origin.stats(url)) == 0
+
+
+def test_files_that_may_not_grow_are_read_past_and_end_no_process(mount, adlfs, origin, scratch):
+    """ulimit -f: the kernel sends SIGXFSZ, which kills who does not expect it."""
+    url = origin.file("s", 8 * MIB, name="f")
+    m = mount(url)
+    resource.prlimit(m.pid, resource.RLIMIT_FSIZE, (MIB, MIB))
+    assert same_content(m / "f", "s", 8 * MIB)
+    assert "File too large" in m.log()
+    m.umount()
+    got = run("prlimit", f"--fsize={MIB}", adlfs, "get", "-o", scratch / "got", url, check=False)
+    assert got.returncode == 1 and b"disk does not take it" in got.stderr
+
+
+@pytest.mark.parametrize("options", ["-", "ranges=ignore"])
+def test_a_get_on_a_full_disk_says_so_and_does_not_fetch_the_rest(adlfs, origin, tiny_disk,
+                                                                  options):
+    url = origin.file("s", 90 * MIB, options, "f")
+    got = run(adlfs, "get", "-o", tiny_disk / "got", url, check=False)
+    assert got.returncode == 1 and b"disk does not take it" in got.stderr
+    assert origin.stats(url)["bytes"] < 80 * MIB
+    assert run(adlfs, "get", "-q", "-o", "-", url).stdout == content("s", 0, 90 * MIB)
