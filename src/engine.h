@@ -397,6 +397,9 @@ void adl_disk_time(struct adl_engine *engine);
 void adl_disk_round(struct adl_engine *engine);
 /* How many bytes that nobody waits for may be on the wire, at most `most`. */
 int64_t adl_disk_ahead(const struct adl_edition *edition, int64_t most);
+/* What keeps an edition's bytes from the disk: -errno and what to say of it; -EAGAIN: room is being
+ * made; 0: nothing. */
+int adl_disk_trouble(const struct adl_edition *edition, const char **why);
 /* Whether a stream may begin (again): while the disk takes nothing, only for who waits for it. */
 bool adl_disk_stream(struct adl_edition *edition);
 /* A stream that was held back goes on when somebody waits, or there is room. */

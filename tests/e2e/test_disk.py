@@ -6,6 +6,7 @@ import contextlib
 import os
 import random
 import resource
+import subprocess
 import tempfile
 
 import pytest
@@ -237,3 +238,17 @@ def test_a_get_on_a_full_disk_says_so_and_does_not_fetch_the_rest(adlfs, origin,
     assert got.returncode == 1 and b"disk does not take it" in got.stderr
     assert origin.stats(url)["bytes"] < 80 * MIB
     assert run(adlfs, "get", "-q", "-o", "-", url).stdout == content("s", 0, 90 * MIB)
+
+
+def test_a_warm_that_the_disk_does_not_keep_ends_and_says_so(mount, origin, tiny_disk, start):
+    """Also where it would fit into memory: that is not the cache, and gone when the warm is."""
+    small, large = origin.file("s", 6 * MIB, name="small"), origin.file("l", 90 * MIB, name="large")
+    full = mount([small, large], cache=tiny_disk)
+    limited = mount([small], "--cache-max=2M")
+    warms = [start(m.binary, "warm", m.path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+             for m in (full, limited)]
+    for m, warm in zip((full, limited), warms):
+        assert b"cannot be kept: " in warm.communicate(timeout=80)[1]
+        assert warm.returncode == 1
+        assert read_at(m / "small", 5 * MIB, 4096) == content("s", 5 * MIB, 4096)
+    assert origin.stats(large)["bytes"] < 80 * MIB
