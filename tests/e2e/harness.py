@@ -73,9 +73,9 @@ def kill_group(process):
 
 def mounted(path):
     """Whether a mount stands on `path`; looks at the table only, so it cannot hang."""
-    want = os.fsencode(path)
-    for line in Path("/proc/self/mountinfo").read_bytes().splitlines():
-        point = re.sub(rb"\\(\d{3})", lambda match: bytes([int(match[1], 8)]), line.split(b" ")[4])
+    want = os.fspath(path)
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        point = re.sub(r"\\(\d{3})", lambda match: chr(int(match[1], 8)), line.split(" ")[4])
         if point == want:
             return True
     return False
