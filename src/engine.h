@@ -331,6 +331,9 @@ const char *adl_file_url(const struct adl_file *file); /* of the mirror to ask n
 void adl_file_learn(struct adl_transfer *transfer, const struct adl_answer *answer);
 /* Whether something pins its bytes over time. */
 bool adl_file_pinned(const struct adl_file *file);
+/* Whether what another mirror says of its file dates from after ours was last seen to be current:
+ * the mirrors were the same then, and may not be now. */
+bool adl_file_newer(const struct adl_file *file, const struct adl_validator *said);
 /* The current edition, also of a file that nobody has open, if anything of it is cached; else NULL.
  * The file is busy from then on, and closes it again. */
 struct adl_edition *adl_file_kept(struct adl_file *file);

@@ -8,6 +8,7 @@ import os
 import shutil
 import struct
 import subprocess
+import time
 
 import pytest
 
@@ -238,3 +239,18 @@ def test_a_silent_origin_does_not_take_away_what_is_cached(mount, origin, scratc
     m = mount(url, "--revalidate=0", cache=cache)
     assert in_time(15, "cmp", m / "f", m / "f") == 0
     assert whole(m / "f") == content("s", 0, MIB)
+
+
+def test_a_mirror_that_changed_since_is_not_mixed_in(mount, origin):
+    """Mirrors have the same bytes, but they are not asked at the same time."""
+    one, two = origin.file("s", 8 * MIB, name="f"), origin.file("s", 8 * MIB, name="g")
+    origin.set(two, f"version=1;modified={int(time.time()) + 5}")
+    m = mount(f"{one}\t{two}", "--retry-for=1", "--revalidate=never")
+    fd = open_random(m / "f")
+    try:
+        assert os.pread(fd, 4096, 0) == content("s", 0, 4096)
+        origin.set(one, "status=503")
+        assert errno_of(os.pread, fd, 4096, 6 * MIB) == errno.EIO
+        assert "another file" in m.log()
+    finally:
+        os.close(fd)
