@@ -218,6 +218,7 @@ struct adl_file {
     struct adl_origin *origin; /* of that mirror; NULL: not looked up yet */
     uint32_t mirror;           /* asked next */
     uint32_t failed_mirrors;   /* in a row, for good */
+    uint32_t bad_copies;       /* in a row whose checksum was wrong, each from another mirror */
     char *final_url;           /* owned: where redirects led; NULL: nowhere */
     unsigned failures;         /* in a row */
     unsigned odd;              /* answers to ranges that made no sense, in a row */
@@ -473,6 +474,8 @@ void adl_early_adopt(struct adl_file *file);
 void adl_retry_failed(struct adl_transfer *transfer, int error, bool transient, const char *reason);
 /* It has another version again: how long it rests before it is asked for. */
 void adl_retry_changed(struct adl_file *file);
+/* A whole copy of it was wrong: whether another of its mirrors is asked for the next one. */
+bool adl_retry_elsewhere(struct adl_file *file);
 void adl_retry_progress(struct adl_file *file, int64_t bytes);
 /* Tells those of the calls that have waited long enough for an origin that does not answer. */
 void adl_retry_give_up(struct adl_file *file, struct adl_calls *calls);

@@ -12,7 +12,8 @@ import time
 
 import pytest
 
-from harness import errno_of, fetched, read_at, running, same_content, wait_until, xattr
+from harness import (errno_of, fetched, read_at, run, running, same_content, wait_until,
+                     xattr)
 from pattern import content
 
 NO_VALIDATOR = "etag=none;modified=none"
@@ -254,3 +255,19 @@ def test_a_mirror_that_changed_since_is_not_mixed_in(mount, origin):
         assert "another file" in m.log()
     finally:
         os.close(fd)
+
+
+def test_a_mirror_whose_bytes_are_wrong_gives_way_to_one_whose_are_right(mount, adlfs, origin,
+                                                                        scratch):
+    """Same size, and only the checksum= tells; what was read before it could be told is lost."""
+    lies, right = origin.file("lies", MIB, name="f"), origin.file("s", MIB, name="g")
+    digest = hashlib.sha256(content("s", 0, MIB)).hexdigest()
+    text = f"{lies}\t{right}\n out=f\n checksum=sha-256={digest}\n"
+    m = mount(text)
+    whole(m / "f")
+    wait_until(lambda: "checksum is not" in m.log())
+    assert whole(m / "f") == content("s", 0, MIB)
+    wait_until(lambda: xattr(m / "f", "state") == "complete")
+    (scratch / "list").write_text(text)
+    run(adlfs, "get", "-o", scratch, scratch / "list")
+    assert (scratch / "f").read_bytes() == content("s", 0, MIB)
