@@ -57,13 +57,21 @@ static bool wanted(const struct adl_transfer *transfer)
     return file->size < 0 || !adl_copy_complete(file->edition->copy);
 }
 
+/* Whether all that it brings is a byte, with which a program begins or not: who asks for attributes
+ * wants that told, too. It comes with the head, or else the round that follows does not wait. */
+static bool is_size_probe(const struct adl_transfer *transfer)
+{
+    return transfer->verdict.outcome == ADL_SPLIT && transfer->verdict.body_length == 1;
+}
+
 /* The probe found a file: who asks gets answers, and whoever opens wants the body kept. */
 static bool found(struct adl_transfer *transfer, const struct adl_answer *answer)
 {
     struct adl_file *file = transfer->file;
     adl_file_learn(transfer, answer);
     file->probing = NULL; /* whoever asks from now on need not wait for the body */
-    adl_file_answer(file);
+    if (!is_size_probe(transfer))
+        adl_file_answer(file);
     adl_early_adopt(file);
     if (transfer->verdict.outcome != ADL_EMPTY && wanted(transfer))
         keep_body(transfer);
