@@ -6,6 +6,7 @@ import contextlib
 import os
 import random
 import resource
+import shutil
 import subprocess
 import tempfile
 
@@ -216,6 +217,27 @@ def test_a_cache_that_cannot_make_files_does_without_until_it_can(mount, origin,
     m = mount([url, stream], "--revalidate=never", cache=scratch / "cache")
     assert same_content(m / "data.bin", "make", size)
     assert fetched(origin.stats(url)) == 0
+
+
+def test_a_cache_directory_that_was_removed_is_made_anew(mount, origin, scratch):
+    """rm -r ~/.cache, while it is mounted."""
+    urls = [origin.file(name, MIB, name=name) for name in "ab"]
+    m = mount(urls, "--revalidate=never", cache=scratch / "parent" / "cache")
+    with open(m / "a", "rb", buffering=0) as file:
+        file.read(4096)
+        shutil.rmtree(scratch / "parent")
+        assert same_content(m / "b", "b", MIB) and same_content(m / "a", "a", MIB)
+    assert [path.stat().st_size for path in m.files(".data")] == [MIB]
+    assert (m.cache.stat().st_mode & 0o777, "made anew" in m.log()) == (0o700, True)
+    wait_until(lambda: xattr(m / "a", "cached") == "0")  # nobody has it open any more
+    forget_pages(m / "a")
+    assert same_content(m / "a", "a", MIB)
+    m.umount()
+    for url in urls:
+        origin.reset(url)
+    m = mount(urls, "--revalidate=never", cache=m.cache)
+    assert same_content(m / "a", "a", MIB) and same_content(m / "b", "b", MIB)
+    assert [fetched(origin.stats(url)) for url in urls] == [0, 0]
 
 
 def test_files_that_may_not_grow_are_read_past_and_end_no_process(mount, adlfs, origin, scratch):
