@@ -197,8 +197,9 @@ bool adl_store_is_ours(int fd)
  * that all threads know it by. Whether that could be done. */
 static bool revive(const struct adl_store *store)
 {
+    struct stat st;
     cleanup_free char *path = store->path ? strdup(store->path) : NULL;
-    if (!path)
+    if (!path || fstat(store->dir, &st) < 0 || st.st_nlink > 0)
         return false;
     make_directories(path);
     cleanup_fd int dir = open_directory(path, store->log);
