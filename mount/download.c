@@ -139,8 +139,7 @@ __attribute__((format(printf, 2, 3))) static void fail(struct adl_download *down
 
 static void fail_unkept(struct adl_download *download)
 {
-    fail(download,
-         "cannot be written: the disk does not take it; is it full, or is there a limit?");
+    fail(download, "what came was not all kept: is the disk full?");
 }
 
 /* It ends, well or with an errno, once the engine has told what there is to tell. */
@@ -273,8 +272,6 @@ static void digested(struct adl_message *message)
         fail_unkept(download);
     else if (download->step_error == -EBADMSG)
         fail(download, "its checksum is not that of the manifest: what came was dropped");
-    else if (download->step_error == -EINVAL)
-        fail(download, "what came was not all kept: is the disk full?");
     else
         fail(download, "its checksum could not be compared: %s", strerror(-download->step_error));
 }
