@@ -3,7 +3,9 @@
 #include "ask.h"
 #include "cleanup.h"
 #include "commands.h"
+#include "logger.h"
 #include "mountpoint.h"
+#include "mounts.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -20,6 +22,12 @@
 #define WAIT_SECONDS 30
 /* How often a process is looked at where the kernel cannot tell that it ended. */
 #define LOOK_MS 20
+
+static void close_table(FILE **table)
+{
+    if (*table)
+        fclose(*table);
+}
 
 static int64_t now_ms(void)
 {
@@ -81,14 +89,50 @@ static int complain(const char *path, int error)
                 path, path);
     else if (error == -EINVAL)
         fprintf(stderr, "adlfs: %s is not an adlfs mount\n", path);
+    else if (error == -ETIMEDOUT)
+        fprintf(stderr,
+                "adlfs: %s: its daemon does not answer\n"
+                "  'adlfs umount --lazy' takes the mount away without asking it\n",
+                path);
     else
         fprintf(stderr, "adlfs: %s: %s\n", path, strerror(-error));
     return error;
 }
 
+/* The file system of the mount at the resolved `path`; 0: not known. */
+static dev_t device_of(const char *path)
+{
+    _cleanup_(close_table) FILE *table = adl_mounts_open();
+    struct adl_mount mount;
+    if (!table || adl_mounts_over(table, path, &mount) < 0)
+        return 0;
+    dev_t device = mount.device;
+    adl_mount_free(&mount);
+    return device;
+}
+
+static int tell_place(void *ctx, const struct adl_mount *mount)
+{
+    const dev_t *device = ctx;
+    char shown[1024];
+    if (mount->device != *device)
+        return 0;
+    adl_log_escape(mount->point, shown, sizeof(shown));
+    fprintf(stderr, "adlfs: the same mount is still at %s: its daemon stays\n", shown);
+    return -EEXIST;
+}
+
+/* Whether the mount shows elsewhere too (mount --bind), which is told: then its daemon stays. */
+static bool is_elsewhere(dev_t device)
+{
+    _cleanup_(close_table) FILE *table = adl_mounts_open();
+    return table && device && adl_mounts_each(table, tell_place, &device) == -EEXIST;
+}
+
 /* The mount is alive: its daemon is waited for. */
 static int unmount_and_wait(const char *path)
 {
+    dev_t device = device_of(path);
     pid_t pid = daemon_of(path);
     if (pid == -EACCES) { /* another user's, closed even to root: there is no daemon to ask for */
         int r = adl_mountpoint_unmount(path, false);
@@ -101,9 +145,13 @@ static int unmount_and_wait(const char *path)
     int r = adl_mountpoint_unmount(path, false);
     if (r < 0)
         return complain(path, r);
+    if (is_elsewhere(device))
+        return 0;
     r = wait_gone(pidfd, pid);
     if (r < 0)
-        fprintf(stderr, "adlfs: %s is unmounted, but its daemon (process %d) is still there: %s\n",
+        fprintf(stderr,
+                "adlfs: %s is unmounted, but its daemon (process %d) is still there: %s\n"
+                "  it stays while the mount shows in another mount name space (a container's)\n",
                 path, (int)pid, strerror(-r));
     return r;
 }
@@ -135,7 +183,10 @@ static int umount_one(const char *operand, bool lazy)
     if (!adl_mountpoint_ours(path))
         return complain(operand, -EINVAL);
     /* A mount that hangs would keep even the question whether it is dead. */
-    if (!lazy && !adl_mountpoint_dead(path))
+    r = lazy ? -ENOTCONN : adl_mountpoint_ask(path);
+    if (r == -ETIMEDOUT)
+        return complain(path, r);
+    if (r != -ENOTCONN && r != -ECONNABORTED)
         return unmount_and_wait(path);
     r = lazy ? detach(path) : adl_mountpoint_unmount(path, true);
     return r < 0 ? complain(path, r) : 0;

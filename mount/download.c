@@ -15,6 +15,9 @@
 /* What is copied at a time: others are waiting for their turn. */
 #define COPY_SIZE (16 << 20)
 
+/* When the disk has not taken so much in a row, it is no hiccup, and the rest is not fetched. */
+#define UNKEPT_MAX (16 << 20)
+
 /* The origin may have a new version while the old one comes; not for ever. */
 #define RESTARTS_MAX 3
 
@@ -132,6 +135,11 @@ __attribute__((format(printf, 2, 3))) static void fail(struct adl_download *down
         download->error = NULL;
     va_end(args);
     finish(download, ADL_DOWNLOAD_FAILED);
+}
+
+static void fail_unkept(struct adl_download *download)
+{
+    fail(download, "what came was not all kept: is the disk full?");
 }
 
 /* It ends, well or with an errno, once the engine has told what there is to tell. */
@@ -260,10 +268,10 @@ static void digested(struct adl_message *message)
         place(download);
     else if (download->step_error == -ESTALE)
         start_again(download, -ESTALE);
+    else if (download->step_error == -EINVAL) /* some of it never got there */
+        fail_unkept(download);
     else if (download->step_error == -EBADMSG)
         fail(download, "its checksum is not that of the manifest: what came was dropped");
-    else if (download->step_error == -EINVAL)
-        fail(download, "what came was not all kept: is the disk full?");
     else
         fail(download, "its checksum could not be compared: %s", strerror(-download->step_error));
 }
@@ -312,6 +320,7 @@ static int on_piece(void *ctx, int error, int fd, int64_t offset, size_t length)
     }
     piece->error = error;
     piece->length = length;
+    piece->unkept = length > 0 && fd != adl_handle_data(piece->download->handle);
     adl_inbox_post(piece->download->run->inbox, &piece->message);
     return 0;
 }
@@ -364,8 +373,11 @@ static int take_pieces(struct adl_download *download)
         if (download->run->stream >= 0 && (download->put_error = stream_piece(download, piece)) < 0)
             return download->put_error;
         download->done += (int64_t)piece->length;
+        download->unkept = piece->unkept ? download->unkept + (int64_t)piece->length : 0;
         if (download->run->stream >= 0)
             punch(download);
+        else if (download->unkept > UNKEPT_MAX)
+            return -ENOSPC;
         if (piece->length < piece->asked || download->done == download->size)
             return 1;
     }
@@ -380,6 +392,8 @@ static void settle_reads(struct adl_download *download)
         all_read(download);
     else if (download->outcome == -ESTALE)
         start_again(download, -ESTALE);
+    else if (download->unkept > UNKEPT_MAX)
+        fail_unkept(download);
     else
         end(download, download->outcome);
 }

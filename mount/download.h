@@ -45,6 +45,7 @@ struct adl_piece {
     int64_t offset;
     size_t asked, length;
     bool ready;
+    bool unkept; /* it is in memory: the disk did not take it */
 };
 
 struct adl_download {
@@ -74,6 +75,7 @@ struct adl_download {
     int64_t next;     /* the offset that is asked for next */
     int64_t done;     /* read in order so far */
     int outcome;      /* of reading: 0 it goes on; 1 all was read; -errno */
+    int64_t unkept;   /* bytes in a row that the disk did not take */
     int put_error;    /* of the stream; 0 */
     bool ending;      /* the last report is awaited ... */
     int failure;      /* ... and then this is how it ends */

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -15,6 +17,9 @@
 /* Dead mounts on one another that are cleared at a time: one for each crash since somebody looked.
  * The bound only ends a loop that makes no headway. */
 #define DEAD_MOUNTS_MAX 64
+
+/* A daemon answers within milliseconds, on a busy machine within seconds. */
+#define ASK_MS 15000
 
 static void close_file(FILE **file)
 {
@@ -79,12 +84,44 @@ bool adl_mountpoint_ours(const char *path)
            strcmp(type, ADL_MOUNT_TYPE) == 0;
 }
 
-bool adl_mountpoint_dead(const char *path)
+/* In a process of its own, which tells its errno. */
+static void ask_at_length(const char *path, int answer)
 {
     /* Asked of the daemon: stat(2) may be answered from what the kernel remembers. */
     struct statx st;
-    return statx(AT_FDCWD, path, AT_STATX_FORCE_SYNC, STATX_TYPE, &st) < 0 &&
-           (errno == ENOTCONN || errno == ECONNABORTED);
+    int error = statx(AT_FDCWD, path, AT_STATX_FORCE_SYNC, STATX_TYPE, &st) < 0 ? errno : 0;
+    _exit(write(answer, &error, sizeof(error)) != sizeof(error));
+}
+
+int adl_mountpoint_ask(const char *path)
+{
+    int ends[2], error = 0;
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -errno;
+    cleanup_fd int reader = ends[0];
+    cleanup_fd int writer = ends[1];
+    pid_t child = fork();
+    if (child < 0)
+        return -errno;
+    if (child == 0)
+        ask_at_length(path, writer);
+    close(steal_fd(&writer));
+    struct pollfd answer = {.fd = reader, .events = POLLIN};
+    int r = TEMP_FAILURE_RETRY(poll(&answer, 1, ASK_MS));
+    if (r > 0 && read(reader, &error, sizeof(error)) != sizeof(error))
+        error = EIO;
+    if (r <= 0) {
+        kill(child, SIGKILL); /* not waited for: it may be that it cannot even be killed */
+        return -ETIMEDOUT;
+    }
+    TEMP_FAILURE_RETRY(waitpid(child, NULL, 0));
+    return -error;
+}
+
+bool adl_mountpoint_dead(const char *path)
+{
+    int r = adl_mountpoint_ask(path);
+    return r == -ENOTCONN || r == -ECONNABORTED;
 }
 
 /* Lazily unmounts the dead mounts of ours at `path`, telling so. */

@@ -21,8 +21,13 @@ int adl_mountpoint_find(FILE *mountinfo, const char *path, char *type, size_t ro
  * kernel only, never the file system. */
 bool adl_mountpoint_ours(const char *path);
 
-/* Whether the file system at `path` has lost its daemon. */
+/* Whether the file system at `path` has lost its daemon. One that does not answer is alive. */
 bool adl_mountpoint_dead(const char *path);
+
+/* Asks the file system at `path` whether it is there, for 15 s at most: 0; -ETIMEDOUT, its
+ * daemon is stopped, or hangs; -ENOTCONN or -ECONNABORTED, it has none; -errno. Forks: not for a
+ * process with threads. */
+int adl_mountpoint_ask(const char *path);
 
 /* Resolves `path` and sees to it that it can be mounted on: an existing directory, no live mount of
  * ours on it already. Mounts of ours that are dead are unmounted, which is told on stderr; so is

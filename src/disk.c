@@ -1,6 +1,9 @@
 /* disk: what the loop does about a disk that is full or broken: see overflow.h. */
 #include "engine.h"
 
+#include <errno.h>
+#include <string.h>
+
 /* So much of what waits for the disk is written in a round, so that readers are not kept waiting.
  */
 #define SETTLE_MAX (8 << 20)
@@ -43,6 +46,21 @@ int64_t adl_disk_ahead(const struct adl_edition *edition, int64_t most)
 {
     int64_t ahead = adl_overflow_ahead(&edition->file->engine->overflow, &edition->copy->spill);
     return ahead < most ? ahead : most;
+}
+
+int adl_disk_trouble(const struct adl_edition *edition, const char **why)
+{
+    const struct adl_engine *engine = edition->file->engine;
+    const struct adl_overflow *overflow = &engine->overflow;
+    const struct adl_spill *spill = &edition->copy->spill;
+    if (!adl_overflow_failing(overflow) ||
+        (TAILQ_EMPTY(&spill->cells) && !spill->lost && adl_disk_ahead(edition, 1) > 0))
+        return 0;
+    if (overflow->shut && !engine->evictor.is_full)
+        return -EAGAIN;
+    *why = overflow->shut ? "the cache is at its limit, and all of it is in use"
+                          : strerrordesc_np(-overflow->error);
+    return overflow->shut ? -ENOSPC : overflow->error;
 }
 
 bool adl_disk_stream(struct adl_edition *edition)

@@ -234,8 +234,13 @@ void adl_edition_digested(struct adl_edition *edition, int result)
 {
     struct adl_file *file = edition->file;
     edition->digesting = false;
-    adl_whole_digested(edition, result == 1 ? 0 : result == 0 ? -EBADMSG : result);
+    bool again = result == 0 && edition == file->edition && adl_retry_elsewhere(file);
+    adl_whole_digested(edition, result == 1   ? 0
+                                : again       ? -ESTALE
+                                : result == 0 ? -EBADMSG
+                                              : result);
     if (result == 1) {
+        file->bad_copies = 0;
         uint32_t *flags = &edition->copy->sidecar->head.flags;
         *flags = (*flags & ~ADL_HEAD_DIGEST_MASK) | digest_flags(&edition->digest);
         adl_sidecar_touch(edition->copy->sidecar);
@@ -243,8 +248,10 @@ void adl_edition_digested(struct adl_edition *edition, int result)
     } else if (result == 0 && edition == file->edition) {
         adl_file_change(file,
                         "the checksum is not that of the manifest: the cached copy is dropped");
-        adl_file_error(file, -EBADMSG, "the checksum is not that of the manifest");
-        adl_file_fail(file, -EBADMSG);
+        if (!again) {
+            adl_file_error(file, -EBADMSG, "the checksum is not that of the manifest");
+            adl_file_fail(file, -EBADMSG);
+        }
     } else if (result < 0 && result != -ECANCELED) {
         adl_file_error(file, result, "its checksum was not compared: %s", strerror(-result));
     }

@@ -219,6 +219,7 @@ struct adl_file {
     struct adl_origin *origin; /* of that mirror; NULL: not looked up yet */
     uint32_t mirror;           /* asked next */
     uint32_t failed_mirrors;   /* in a row, for good */
+    uint32_t bad_copies;       /* in a row whose checksum was wrong, each from another mirror */
     char *final_url;           /* owned: where redirects led; NULL: nowhere */
     unsigned failures;         /* in a row */
     unsigned odd;              /* answers to ranges that made no sense, in a row */
@@ -332,6 +333,9 @@ const char *adl_file_url(const struct adl_file *file); /* of the mirror to ask n
 void adl_file_learn(struct adl_transfer *transfer, const struct adl_answer *answer);
 /* Whether something pins its bytes over time. */
 bool adl_file_pinned(const struct adl_file *file);
+/* Whether what another mirror says of its file dates from after ours was last seen to be current:
+ * the mirrors were the same then, and may not be now. */
+bool adl_file_newer(const struct adl_file *file, const struct adl_validator *said);
 /* The current edition, also of a file that nobody has open, if anything of it is cached; else NULL.
  * The file is busy from then on, and closes it again. */
 struct adl_edition *adl_file_kept(struct adl_file *file);
@@ -398,6 +402,9 @@ void adl_disk_time(struct adl_engine *engine);
 void adl_disk_round(struct adl_engine *engine);
 /* How many bytes that nobody waits for may be on the wire, at most `most`. */
 int64_t adl_disk_ahead(const struct adl_edition *edition, int64_t most);
+/* What keeps an edition's bytes from the disk: -errno and what to say of it; -EAGAIN: room is being
+ * made; 0: nothing. */
+int adl_disk_trouble(const struct adl_edition *edition, const char **why);
 /* Whether a stream may begin (again): while the disk takes nothing, only for who waits for it. */
 bool adl_disk_stream(struct adl_edition *edition);
 /* A stream that was held back goes on when somebody waits, or there is room. */
@@ -468,6 +475,8 @@ void adl_early_adopt(struct adl_file *file);
 void adl_retry_failed(struct adl_transfer *transfer, int error, bool transient, const char *reason);
 /* It has another version again: how long it rests before it is asked for. */
 void adl_retry_changed(struct adl_file *file);
+/* A whole copy of it was wrong: whether another of its mirrors is asked for the next one. */
+bool adl_retry_elsewhere(struct adl_file *file);
 void adl_retry_progress(struct adl_file *file, int64_t bytes);
 /* Tells those of the calls that have waited long enough for an origin that does not answer. */
 void adl_retry_give_up(struct adl_file *file, struct adl_calls *calls);

@@ -164,6 +164,12 @@ bool adl_file_pinned(const struct adl_file *file)
     return adl_validator_pins(pinning(file));
 }
 
+bool adl_file_newer(const struct adl_file *file, const struct adl_validator *said)
+{
+    return said->last_modified != ADL_TIME_UNKNOWN && file->checked != INT64_MIN &&
+           said->last_modified > wall(file) && said->last_modified != pinning(file)->last_modified;
+}
+
 void adl_file_head(const struct adl_file *file, struct adl_head *head)
 {
     *head = (struct adl_head){.key = adl_store_key(file->entry->urls),

@@ -51,6 +51,7 @@ void adl_overflow_failed(struct adl_overflow *overflow, int error)
 {
     if (adl_overflow_resting(overflow))
         return;
+    overflow->error = error;
     if (overflow->said_at == INT64_MIN || overflow->now - overflow->said_at >= SAY_MS) {
         adl_log(overflow->log, ADL_WARNING,
                 "the cache cannot be written to: %s; files are read past it until it can",

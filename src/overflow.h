@@ -52,6 +52,7 @@ struct adl_overflow {
     int tray;         /* owned: a file in memory that answers are laid on; -1: not made yet */
     int64_t retry_at; /* ms: before that the disk rests; INT64_MIN: it is well */
     int64_t pause;    /* ms: the last one */
+    int error;        /* -errno of the disk's last failure; 0: it had none */
     int64_t said_at;  /* ms: when its trouble was told last */
 };
 

@@ -61,6 +61,9 @@ static const char *odds(const struct adl_pin *pin, int64_t size,
     return NULL;
 }
 
+/* An origin that gives less than this at a time would be asked a thousand times a second. */
+#define PART_MIN 4096
+
 /* Why a 206 is not the range that was asked for; NULL: it is, or as much of it as the origin gives
  * at a time. */
 static const char *misfit(const struct adl_question *question, const struct adl_answer *answer)
@@ -75,6 +78,9 @@ static const char *misfit(const struct adl_question *question, const struct adl_
         return "the origin answers with another range than asked";
     if (answer->total < 0)
         return "the origin answers a range without the file's size";
+    if (answer->last < question->last && answer->last < answer->total - 1 &&
+        answer->last - answer->first + 1 < PART_MIN)
+        return "the origin gives a few bytes at a time";
     if (answer->content_length != -1 && answer->content_length != answer->last - answer->first + 1)
         return "the origin answers a range with a Content-Length that does not fit";
     return NULL;

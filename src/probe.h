@@ -121,8 +121,8 @@ struct adl_verdict {
  *   other 2xx, 3xx, 4xx; 501 505                      -> FAILED -EIO
  *
  * A 206 fits: its Content-Range is well formed, starts where asked, ends at or before what was
- * asked (an origin may cap a range) and tells a total beyond its last byte; its Content-Length is
- * absent or fitting; it is not multipart.
+ * asked (an origin may cap a range, to no less than 4 KiB) and tells a total beyond its last byte;
+ * its Content-Length is absent or fitting; it is not multipart.
  *
  * 'At odds': both sizes known and different; or the pin has an ETag and the answer has another or
  * none; or the pin has no ETag but a Last-Modified, and the answer has another or none. (An answer

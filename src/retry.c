@@ -65,6 +65,16 @@ static void next_mirror(struct adl_file *file)
 /* Between what went wrong and when it is tried again. */
 #define AGAIN "; again in "
 
+bool adl_retry_elsewhere(struct adl_file *file)
+{
+    if (++file->bad_copies >= file->entry->n_urls) {
+        file->bad_copies = 0;
+        return false;
+    }
+    next_mirror(file);
+    return true;
+}
+
 static void failed_for_good(struct adl_transfer *transfer, int error, const char *reason)
 {
     struct adl_file *file = transfer->file;

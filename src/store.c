@@ -130,6 +130,8 @@ int adl_store_open(const char *path, uint32_t block_size, enum adl_allocate allo
     store->allocate = allocate;
     store->block_size = block_size;
     store->log = log;
+    if (clean[0] == '/') /* else it may mean another place by now */
+        store->path = steal_pointer(clean);
     *out = steal_pointer(store);
     return 0;
 }
@@ -148,6 +150,7 @@ void adl_store_free(struct adl_store *store)
     if (!store)
         return;
     close(store->dir);
+    free(store->path);
     free(store);
 }
 
@@ -190,6 +193,22 @@ bool adl_store_is_ours(int fd)
            st.st_nlink <= 1 && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
+/* Somebody has removed the directory, as one does with ~/.cache: it is made anew, behind the number
+ * that all threads know it by. Whether that could be done. */
+static bool revive(const struct adl_store *store)
+{
+    struct stat st;
+    cleanup_free char *path = store->path ? strdup(store->path) : NULL;
+    if (!path || fstat(store->dir, &st) < 0 || st.st_nlink > 0)
+        return false;
+    make_directories(path);
+    cleanup_fd int dir = open_directory(path, store->log);
+    if (dir < 0 || dup3(dir, store->dir, O_CLOEXEC) < 0)
+        return false;
+    adl_log(store->log, ADL_NOTICE, "%s: the cache directory was removed, and is made anew", path);
+    return true;
+}
+
 int adl_store_lock_held(const struct adl_store *store, const struct adl_key *key, int *fd)
 {
     char name[ADL_NAME_ROOM];
@@ -197,6 +216,9 @@ int adl_store_lock_held(const struct adl_store *store, const struct adl_key *key
     for (int tries = 0; tries < LOCK_TRIES; tries++) {
         cleanup_fd int map =
             openat(store->dir, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+        if (map < 0 && errno == ENOENT &&
+            revive(store)) /* so it says of a directory that is gone */
+            continue;
         if (map < 0)
             return -errno;
         if (flock(map, LOCK_EX | LOCK_NB) < 0)

@@ -24,7 +24,8 @@ struct adl_key {
 };
 
 struct adl_store {
-    int dir;                              /* owned: the directory */
+    int dir;    /* owned: the directory */
+    char *path; /* owned: where it is made anew if it is removed; NULL: nowhere */
     unsigned char boot[ADL_BOOT_ID_SIZE]; /* this boot, of /proc/sys/kernel/random/boot_id */
     enum adl_allocate allocate;
     uint32_t block_size;           /* of new copies; a power of two, 4 KiB .. 16 MiB */

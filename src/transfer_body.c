@@ -165,8 +165,11 @@ bool adl_transfer_body(void *ctx, const void *bytes, size_t length)
         return false;
     adl_throttle_take(transfer, (int64_t)length);
     if (!transfer->kept) {
-        if (transfer->verdict.outcome == ADL_SPLIT && transfer->verdict.body_first == 0)
+        if (transfer->probe && transfer->verdict.outcome <= ADL_SINGLE && transfer->at == 0) {
             adl_edition_sniff(file, bytes, length);
+            adl_file_answer(file);
+        }
+        transfer->at += (int64_t)length;
         return true;
     }
     int64_t room = transfer->end - arriving(transfer);

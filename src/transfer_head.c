@@ -57,13 +57,21 @@ static bool wanted(const struct adl_transfer *transfer)
     return file->size < 0 || !adl_copy_complete(file->edition->copy);
 }
 
+/* Whether all that it brings is a byte, with which a program begins or not: who asks for attributes
+ * wants that told, too. It comes with the head, or else the round that follows does not wait. */
+static bool is_size_probe(const struct adl_transfer *transfer)
+{
+    return transfer->verdict.outcome == ADL_SPLIT && transfer->verdict.body_length == 1;
+}
+
 /* The probe found a file: who asks gets answers, and whoever opens wants the body kept. */
 static bool found(struct adl_transfer *transfer, const struct adl_answer *answer)
 {
     struct adl_file *file = transfer->file;
     adl_file_learn(transfer, answer);
     file->probing = NULL; /* whoever asks from now on need not wait for the body */
-    adl_file_answer(file);
+    if (!is_size_probe(transfer))
+        adl_file_answer(file);
     adl_early_adopt(file);
     if (transfer->verdict.outcome != ADL_EMPTY && wanted(transfer))
         keep_body(transfer);
@@ -101,13 +109,16 @@ static void redirected(const struct adl_transfer *transfer, const char *url)
     file->final_url = strdup(url);
 }
 
-/* A mirror that was not heard of yet and has something else: it is put aside, and what the others
- * have stays. */
-static bool is_stranger(const struct adl_transfer *transfer)
+/* A mirror that was not heard of yet and has something else, or something newer: it is put aside,
+ * and what the others have stays. */
+static bool is_stranger(const struct adl_transfer *transfer, const struct adl_answer *answer)
 {
     const struct adl_file *file = transfer->file;
+    enum adl_outcome outcome = transfer->verdict.outcome;
     return file->entry->n_urls > 1 && adl_file_pinned(file) &&
-           !adl_validator_given(&file->validators[transfer->mirror]);
+           !adl_validator_given(&file->validators[transfer->mirror]) &&
+           (outcome == ADL_CHANGED ||
+            (outcome <= ADL_SINGLE && adl_file_newer(file, &answer->validator)));
 }
 
 /* Whether nothing tells that what is here is still what the origin has; where somebody holds on to
@@ -171,7 +182,7 @@ static bool compare_version(struct adl_transfer *transfer, const struct adl_pin 
 {
     struct adl_file *file = transfer->file;
     struct adl_verdict *verdict = &transfer->verdict;
-    if (verdict->outcome == ADL_CHANGED && is_stranger(transfer)) {
+    if (is_stranger(transfer, answer)) {
         verdict->outcome = ADL_FAILED;
         verdict->error = -EIO;
         verdict->reason = "the mirror has another file than the others";

@@ -18,6 +18,9 @@
 /* A file that changes while it is fetched is begun anew this often. */
 #define CHANGES_MAX 3
 
+/* So long may the disk take nothing of a file; in the background that is waited out. */
+#define UNKEPT_MS 3000
+
 /* In the background something is started only when nobody has read for this long. */
 #define QUIET_MS 500
 
@@ -286,6 +289,27 @@ static int trouble(const struct adl_warming *warming)
     return 0;
 }
 
+/* Whether the disk keeps nothing of it: 0, or the error once that is no matter of a moment. */
+static int unkept(struct adl_warming *warming)
+{
+    struct adl_file *file = warming->file;
+    const char *why = "";
+    int error = adl_disk_trouble(warming->handle->edition, &why);
+    if (error == 0 || warming->warm->background) {
+        warming->unkept_since = 0;
+        return 0;
+    }
+    if (!warming->unkept_since || error == -EAGAIN)
+        warming->unkept_since = file->engine->now;
+    int64_t until = warming->unkept_since + UNKEPT_MS;
+    if (file->engine->now >= until) {
+        adl_file_error(file, error, "it cannot be kept: %s", why);
+        return error;
+    }
+    adl_engine_wake_at(file->engine, until);
+    return 0;
+}
+
 static void look(struct adl_warming *warming)
 {
     struct adl_file *file = warming->file;
@@ -309,11 +333,13 @@ static void look(struct adl_warming *warming)
             finish(warming, error);
         return;
     }
-    if (is_here(warming)) {
+    int error = unkept(warming);
+    if (error == 0 && !warming->unkept_since && is_here(warming)) {
         finish(warming, 0);
         return;
     }
-    int error = adl_pause_holds(file) ? 0 : trouble(warming);
+    if (error == 0 && !adl_pause_holds(file))
+        error = trouble(warming);
     if (error < 0)
         finish(warming, error);
 }

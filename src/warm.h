@@ -2,8 +2,8 @@
  * no reader wants the connections: demand comes first, then what is ahead of readers, then this.
  *
  * A warm opens its files as a reader would, a few at a time, in order, and gives each a window that
- * is served last. It ends with each file when all is here, or when the file has failed for good or
- * has brought nothing for retry_for seconds; pauses do not count.
+ * is served last. It ends with each file when all is here, when the file has failed for good or has
+ * brought nothing for retry_for seconds (pauses do not count), or when the disk does not keep it.
  *
  * In the background (fill) it does so only while nobody reads anything at all. */
 #ifndef ADL_WARM_H
@@ -25,6 +25,7 @@ struct adl_warming {
     struct adl_handle *handle; /* NULL: being opened */
     int64_t since;             /* ms: patience counts from here */
     uint64_t errors;           /* the file's, when it was opened */
+    int64_t unkept_since;      /* ms: the disk takes nothing; 0: it does */
     unsigned changes;          /* how often it had another version in between */
 };
 

@@ -164,6 +164,21 @@ def test_lazy_umount_detaches_a_busy_mount(mount_here, point, adlfs, origin):
     wait_until(lambda: not running(pid), what="the daemon's end after its last file")
 
 
+def test_a_mount_that_shows_twice_keeps_its_daemon_and_nobody_waits(mount_here, point, adlfs,
+                                                                     origin, scratch):
+    mount_here(origin.file("twice", 1000))
+    pid, twin = daemon_of(point), scratch / "twin"
+    twin.mkdir()
+    run("mount", "--bind", point, twin)
+    try:
+        told = run(adlfs, "umount", point, timeout=20)
+        assert str(twin) in told.stderr.decode() and not mounted(point) and running(pid)
+        assert same_content(twin / "data.bin", "twice", 1000)
+    finally:
+        run(adlfs, "umount", twin)
+    assert not running(pid)
+
+
 def test_umount_takes_several_and_goes_on_after_a_failure(mount_here, point, adlfs, scratch):
     mount_here(f"{NOBODY}/name")
     told = run(adlfs, "umount", scratch / "nothing", point, check=False)

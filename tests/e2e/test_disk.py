@@ -5,6 +5,9 @@ import concurrent.futures
 import contextlib
 import os
 import random
+import resource
+import shutil
+import subprocess
 import tempfile
 
 import pytest
@@ -126,12 +129,6 @@ def test_a_copy_larger_than_disk_and_memory_comes_once(mount, origin, tiny_disk,
     assert stats["requests"] < 400
 
 
-def test_a_get_to_a_full_disk_says_so(adlfs, origin, tiny_disk):
-    result = run(adlfs, "get", "-o", tiny_disk / "big", origin.file("full", "4M"), check=False)
-    assert result.returncode == 1 and b"big: what came was not all kept: is the disk full?" in result.stderr
-    assert not (tiny_disk / "big").exists()
-
-
 @pytest.mark.parametrize("options", ["ranges=ignore", "ranges=ignore;chunked"])
 def test_a_stream_past_a_full_disk_waits_for_its_reader(mount, origin, tiny_disk, options):
     size = 72 * MIB
@@ -214,3 +211,60 @@ def test_a_cache_that_cannot_make_files_does_without_until_it_can(mount, origin,
     m = mount([url, stream], "--revalidate=never", cache=scratch / "cache")
     assert same_content(m / "data.bin", "make", size)
     assert fetched(origin.stats(url)) == 0
+
+
+def test_a_cache_directory_that_was_removed_is_made_anew(mount, origin, scratch):
+    """rm -r ~/.cache, while it is mounted."""
+    urls = [origin.file(name, MIB, name=name) for name in "ab"]
+    m = mount(urls, "--revalidate=never", cache=scratch / "parent" / "cache")
+    with open(m / "a", "rb", buffering=0) as file:
+        file.read(4096)
+        shutil.rmtree(scratch / "parent")
+        assert same_content(m / "b", "b", MIB) and same_content(m / "a", "a", MIB)
+    assert [path.stat().st_size for path in m.files(".data")] == [MIB]
+    assert (m.cache.stat().st_mode & 0o777, "made anew" in m.log()) == (0o700, True)
+    wait_until(lambda: xattr(m / "a", "cached") == "0")  # nobody has it open any more
+    forget_pages(m / "a")
+    assert same_content(m / "a", "a", MIB)
+    m.umount()
+    for url in urls:
+        origin.reset(url)
+    m = mount(urls, "--revalidate=never", cache=m.cache)
+    assert same_content(m / "a", "a", MIB) and same_content(m / "b", "b", MIB)
+    assert [fetched(origin.stats(url)) for url in urls] == [0, 0]
+
+
+def test_files_that_may_not_grow_are_read_past_and_end_no_process(mount, adlfs, origin, scratch):
+    """ulimit -f: the kernel sends SIGXFSZ, which kills who does not expect it."""
+    url = origin.file("s", 8 * MIB, name="f")
+    m = mount(url)
+    resource.prlimit(m.pid, resource.RLIMIT_FSIZE, (MIB, MIB))
+    assert same_content(m / "f", "s", 8 * MIB)
+    assert "File too large" in m.log()
+    m.umount()
+    got = run("prlimit", f"--fsize={MIB}", adlfs, "get", "-o", scratch / "got", url, check=False)
+    assert got.returncode == 1 and b"is the disk full?" in got.stderr
+
+
+@pytest.mark.parametrize("options", ["-", "ranges=ignore"])
+def test_a_get_on_a_full_disk_says_so_and_does_not_fetch_the_rest(adlfs, origin, tiny_disk,
+                                                                  options):
+    url = origin.file("s", 90 * MIB, options, "f")
+    got = run(adlfs, "get", "-o", tiny_disk / "got", url, check=False)
+    assert got.returncode == 1 and b"is the disk full?" in got.stderr
+    assert origin.stats(url)["bytes"] < 80 * MIB and not (tiny_disk / "got").exists()
+    assert run(adlfs, "get", "-q", "-o", "-", url).stdout == content("s", 0, 90 * MIB)
+
+
+def test_a_warm_that_the_disk_does_not_keep_ends_and_says_so(mount, origin, tiny_disk, start):
+    """Also where it would fit into memory: that is not the cache, and gone when the warm is."""
+    small, large = origin.file("s", 6 * MIB, name="small"), origin.file("l", 90 * MIB, name="large")
+    full = mount([small, large], cache=tiny_disk)
+    limited = mount([large], "--cache-max=2M")
+    warms = [start(m.binary, "warm", m.path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+             for m in (full, limited)]
+    for m, warm in zip((full, limited), warms):
+        said = warm.communicate(timeout=80)[1]
+        assert warm.returncode == 1 and b"cannot be kept: " in said, (said, m.log())
+        assert read_at(m / "large", 80 * MIB, 4096) == content("l", 80 * MIB, 4096)
+    assert origin.stats(large)["bytes"] < 160 * MIB

@@ -8,10 +8,12 @@ import os
 import shutil
 import struct
 import subprocess
+import time
 
 import pytest
 
-from harness import PATIENCE, errno_of, fetched, read_at, running, same_content, wait_until, xattr
+from harness import (PATIENCE, errno_of, fetched, read_at, run, running, same_content, wait_until,
+                     xattr)
 from pattern import content
 
 NO_VALIDATOR = "etag=none;modified=none"
@@ -238,3 +240,34 @@ def test_a_silent_origin_does_not_take_away_what_is_cached(mount, origin, scratc
     m = mount(url, "--revalidate=0", cache=cache)
     assert in_time(PATIENCE, "cmp", m / "f", m / "f") == 0
     assert whole(m / "f") == content("s", 0, MIB)
+
+
+def test_a_mirror_that_changed_since_is_not_mixed_in(mount, origin):
+    """Mirrors have the same bytes, but they are not asked at the same time."""
+    one, two = origin.file("s", 8 * MIB, name="f"), origin.file("s", 8 * MIB, name="g")
+    origin.set(two, f"version=1;modified={int(time.time()) + 5}")
+    m = mount(f"{one}\t{two}", "--retry-for=1", "--revalidate=never")
+    fd = open_random(m / "f")
+    try:
+        assert os.pread(fd, 4096, 0) == content("s", 0, 4096)
+        origin.set(one, "status=503")
+        assert errno_of(os.pread, fd, 4096, 6 * MIB) == errno.EIO
+        assert "another file" in m.log()
+    finally:
+        os.close(fd)
+
+
+def test_a_mirror_whose_bytes_are_wrong_gives_way_to_one_whose_are_right(mount, adlfs, origin,
+                                                                        scratch):
+    """Same size, and only the checksum= tells; what was read before it could be told is lost."""
+    lies, right = origin.file("lies", MIB, name="f"), origin.file("s", MIB, name="g")
+    digest = hashlib.sha256(content("s", 0, MIB)).hexdigest()
+    text = f"{lies}\t{right}\n out=f\n checksum=sha-256={digest}\n"
+    m = mount(text)
+    whole(m / "f")
+    wait_until(lambda: "checksum is not" in m.log())
+    assert whole(m / "f") == content("s", 0, MIB)
+    wait_until(lambda: xattr(m / "f", "state") == "complete")
+    (scratch / "list").write_text(text)
+    run(adlfs, "get", "-o", scratch, scratch / "list")
+    assert (scratch / "f").read_bytes() == content("s", 0, MIB)

@@ -68,6 +68,8 @@ RIGHT = {
     "another range: the start, at times": "ranges=zero;every=3",
     "another range: shorter": "cap=64K",
     "another range: shorter each time": "cap=64K,cap=20000;every=2",
+    "another range: a few bytes": "cap=100",
+    "another range: a few bytes, at times": "cap=1;every=3",
     "several parts": "ranges=multipart",
     "several parts, at times": "ranges=multipart;every=3",
     "no total": "ranges=star",

@@ -207,6 +207,14 @@ def test_a_binary_executes(mount, served):
     assert run("sh", "-c", f"{file} it runs").stdout == b"it runs\n"
 
 
+def test_a_program_is_seen_to_be_one_by_its_first_byte(mount, served):
+    directory, url = served
+    shutil.copy("/bin/echo", directory / "say")
+    m = mount([f"{url}/say"])
+    assert run("sh", "-c", f"{m / 'say'} it runs").stdout == b"it runs\n"
+    assert os.stat(m / "say").st_mode & 0o777 == 0o555
+
+
 def test_https_with_an_authority_of_ones_own(mount, nginx, served):
     directory, url = served
     write_content(directory / "tls.bin", "tls", 3 << 20)
