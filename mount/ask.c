@@ -386,7 +386,7 @@ void adl_ask_complain(const char *command, const struct adl_target *target, int 
     else if (error == -EACCES)
         what = "it is another user's mount";
     else if (error == -ECONNRESET)
-        what = "its daemon has ended";
+        what = "its daemon hung up: it has ended, or has as many clients as it takes";
     fprintf(stderr, "adlfs %s: %s: %s\n", command, target->mountpoint, what);
 }
 
