@@ -65,7 +65,8 @@ static int read_manifest(struct adl_source *source, const char *text, struct adl
     if (adl_source_is_url(text)) {
         if (adl_url_valid(text))
             return adl_manifest_parse(text, strlen(text), &source->problems, out);
-        tell(source, ADL_ERROR, 1, "not a usable URL: look at its host and port, and write spaces as %20");
+        tell(source, ADL_ERROR, 1,
+             "not a usable URL: look at its host and port, and write spaces as %20");
         return 1;
     }
     if (strcmp(text, "-") == 0)

@@ -46,7 +46,10 @@ static int read_url(const struct adl_options *options, const char *url, bool nam
                     struct wanted_part *part)
 {
     if (!adl_url_valid(url) || (options->checksum && strpbrk(options->checksum, "\r\n"))) {
-        fprintf(stderr, "adlfs get: not a usable URL: %s: look at its host and port, and write spaces as %%20\n", part->source.name);
+        fprintf(stderr,
+                "adlfs get: not a usable URL: %s: look at its host and port, and write spaces as "
+                "%%20\n",
+                part->source.name);
         return -EINVAL;
     }
     size_t length;
