@@ -49,6 +49,12 @@ static void fill_parts(const struct adl_progress *progress, bool steady, char pa
         snprintf(parts[LEFT], 64, "%12s", "");
 }
 
+static void append(char out[256], const char *text)
+{
+    size_t length = strlen(out);
+    snprintf(out + length, 256 - length, "%s", text);
+}
+
 /* "1.2 GiB of 2.9 GiB  3/9 files  12.3 MiB/s  2:05 left": what `columns` have no room for is left
  * out as a whole. Returns the columns. */
 static size_t describe(const struct adl_progress *progress, bool steady, size_t columns,
@@ -67,8 +73,10 @@ static size_t describe(const struct adl_progress *progress, bool steady, size_t 
     }
     out[0] = '\0';
     for (unsigned i = 0; i < PARTS; i++)
-        if (parts[i][0])
-            strcat(strcat(out, i ? between : ""), parts[i]);
+        if (parts[i][0]) {
+            append(out, i ? between : "");
+            append(out, parts[i]);
+        }
     return length;
 }
 

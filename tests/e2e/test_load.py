@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import PATIENCE, REPOSITORY, errno_of, fetched, read_at, run, wait_until, write_content
+from harness import (PATIENCE, REPOSITORY, errno_of, fetched, read_at, run, slowness, wait_until,
+                     write_content)
 from origin import content
 
 HERE = Path(__file__).resolve().parent
@@ -100,7 +101,8 @@ def test_ten_thousand_outstanding_reads_are_all_answered(mount, origin, requests
     for killed in True, False:
         process = begin_reads(m, *flags)
         assert count(m, "task") <= 20
-        assert memory(m) - before < 100 * MIB  # 10 MiB without a sanitizer
+        # 10 MiB; AddressSanitizer keeps up to 256 MiB of what was freed.
+        assert memory(m) - before < (100 if slowness() == 1 else 400) * MIB
         if killed:
             process.kill()
             wait_until(lambda: requests_of(m) < 10, what="those of a killed process are answered")

@@ -195,12 +195,14 @@ class Race:
         return answer and answer["ok"] or self.gone(answer)
 
     def pause(self, control, draw):
-        paths = draw.sample(self.names, draw.randrange(3))
+        paths, before = draw.sample(self.names, draw.randrange(3)), sum(self.reads)
         for order in "pause", "resume":
             answer = control.ask(do=order, paths=paths)
             if not (answer and answer["ok"]):
                 return self.gone(answer)
         self.pauses += 1
+        # Whatever is on its way is given up by each pause: without this nothing would ever come.
+        wait_until(lambda: sum(self.reads) > before or self.ending.is_set())
         return True
 
     def gone(self, answer):
