@@ -22,6 +22,8 @@
 #define WAIT_SECONDS 30
 /* How often a process is looked at where the kernel cannot tell that it ended. */
 #define LOOK_MS 20
+/* How often at most a mount that is busy is tried again: for half a second. */
+#define BUSY_LOOKS 25
 
 static void close_table(FILE **table)
 {
@@ -129,6 +131,19 @@ static bool is_elsewhere(dev_t device)
     return table && device && adl_mounts_each(table, tell_place, &device) == -EEXIST;
 }
 
+/* Who looks at every mount ('adlfs status') has this one in use for a moment: that is waited out. */
+static int unmount_patiently(const char *path)
+{
+    const struct timespec pause = {.tv_nsec = LOOK_MS * 1000000L};
+    int r;
+    for (int looks = 0; (r = adl_mountpoint_unmount(path, false)) == -EBUSY; looks++) {
+        if (looks == BUSY_LOOKS)
+            return r;
+        nanosleep(&pause, NULL);
+    }
+    return r;
+}
+
 /* The mount is alive: its daemon is waited for. */
 static int unmount_and_wait(const char *path)
 {
@@ -142,7 +157,7 @@ static int unmount_and_wait(const char *path)
         return complain(path, pid == -ENODATA || pid == -EOPNOTSUPP ? -EINVAL : pid);
     /* Opened before, so that it cannot be another process that got the same number after. */
     cleanup_fd int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-    int r = adl_mountpoint_unmount(path, false);
+    int r = unmount_patiently(path);
     if (r < 0)
         return complain(path, r);
     if (is_elsewhere(device))
