@@ -131,7 +131,8 @@ static bool is_elsewhere(dev_t device)
     return table && device && adl_mounts_each(table, tell_place, &device) == -EEXIST;
 }
 
-/* Who looks at every mount ('adlfs status') has this one in use for a moment: that is waited out. */
+/* Who looks at every mount ('adlfs status') has this one in use for a moment: that is waited out.
+ */
 static int unmount_patiently(const char *path)
 {
     const struct timespec pause = {.tv_nsec = LOOK_MS * 1000000L};
