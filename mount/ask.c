@@ -390,6 +390,23 @@ void adl_ask_complain(const char *command, const struct adl_target *target, int 
     fprintf(stderr, "adlfs %s: %s: %s\n", command, target->mountpoint, what);
 }
 
+int adl_ask_do(const char *command, const struct adl_target *target, struct adl_ask *ask,
+               json_t *order)
+{
+    json_t *answer;
+    int r = adl_ask(ask, order, &answer);
+    if (r < 0) {
+        adl_ask_complain(command, target, r);
+        return ADL_EXIT_FAILED;
+    }
+    const char *refused = adl_ask_refused(answer);
+    if (refused)
+        fprintf(stderr, "adlfs %s: %s: %s\n", command, target->mountpoint, refused);
+    int status = refused ? ADL_EXIT_FAILED : ADL_EXIT_DONE;
+    json_decref(answer);
+    return status;
+}
+
 /* --- operands */
 
 static void complain_path(const char *command, const char *path, int error)

@@ -55,6 +55,11 @@ const char *adl_ask_refused(const json_t *answer);
 /* Tells on stderr, for `command`, why talking to the target failed. */
 void adl_ask_complain(const char *command, const struct adl_target *target, int error);
 
+/* Gives one order of which nothing but its outcome is told: on standard error, when it was refused
+ * or did not get there. Takes over `order`. Returns the command's exit status. */
+int adl_ask_do(const char *command, const struct adl_target *target, struct adl_ask *ask,
+               json_t *order);
+
 /* Finds the mounts of operands, or all of them without any, and calls `act` for each mount with the
  * paths inside it (a JSON array, borrowed; empty for the mount itself) and a connection. What goes
  * wrong is told. Returns an exit status: the worst of what came. */

@@ -38,22 +38,11 @@ static bool add_setting(const char *word, json_t *request)
 
 static int set(void *ctx, const struct adl_target *target, struct adl_ask *ask, json_t *paths)
 {
-    json_t *answer;
     if (json_array_size(paths) > 0) {
         fprintf(stderr, "adlfs set: it is of a mount as a whole: %s\n", target->mountpoint);
         return ADL_EXIT_USAGE;
     }
-    int r = adl_ask(ask, json_deep_copy(ctx), &answer);
-    if (r < 0) {
-        adl_ask_complain("set", target, r);
-        return ADL_EXIT_FAILED;
-    }
-    const char *refused = adl_ask_refused(answer);
-    if (refused)
-        fprintf(stderr, "adlfs set: %s: %s\n", target->mountpoint, refused);
-    int status = refused ? ADL_EXIT_FAILED : ADL_EXIT_DONE;
-    json_decref(answer);
-    return status;
+    return adl_ask_do("set", target, ask, json_deep_copy(ctx));
 }
 
 static int run(const struct adl_options *options)

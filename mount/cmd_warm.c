@@ -166,19 +166,8 @@ static json_t *request_of(const struct warm *warm, json_t *paths)
 
 static int stop(void *ctx, const struct adl_target *target, struct adl_ask *ask, json_t *paths)
 {
-    json_t *answer;
     (void)ctx, (void)paths;
-    int r = adl_ask(ask, json_pack("{s:s}", "do", "stop"), &answer);
-    if (r < 0) {
-        adl_ask_complain("warm", target, r);
-        return ADL_EXIT_FAILED;
-    }
-    const char *refused = adl_ask_refused(answer);
-    if (refused)
-        fprintf(stderr, "adlfs warm: %s: %s\n", target->mountpoint, refused);
-    int code = refused ? ADL_EXIT_FAILED : ADL_EXIT_DONE;
-    json_decref(answer);
-    return code;
+    return adl_ask_do("warm", target, ask, json_pack("{s:s}", "do", "stop"));
 }
 
 static int start(void *ctx, const struct adl_target *target, struct adl_ask *ask, json_t *paths)
