@@ -5,6 +5,7 @@
 #include "json_name.h"
 #include "mountpoint.h"
 #include "mounts.h"
+#include "now.h"
 #include "order.h"
 #include "socket.h"
 
@@ -126,13 +127,6 @@ int adl_target_all(struct adl_target **list, size_t *count)
 }
 
 /* --- the connection */
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
-}
 
 /* Whoever listens must be the mount's owner (or root, who may be anybody). */
 static int check_peer(int fd, const struct adl_target *target)

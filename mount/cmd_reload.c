@@ -6,6 +6,7 @@
 #include "commands.h"
 #include "logger.h"
 #include "mountpoint.h"
+#include "now.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -19,13 +20,6 @@
 
 #define WAIT_SECONDS 60
 #define LOOK_MS      10
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
-}
 
 static int attribute(const char *path, const char *name, char *out, size_t room)
 {

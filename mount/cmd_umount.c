@@ -6,6 +6,7 @@
 #include "logger.h"
 #include "mountpoint.h"
 #include "mounts.h"
+#include "now.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -29,13 +30,6 @@ static void close_table(FILE **table)
 {
     if (*table)
         fclose(*table);
-}
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
 }
 
 /* The daemon's process id as the mount tells it: > 0, or -errno. */

@@ -2,6 +2,7 @@
 #include "ask.h"
 #include "commands.h"
 #include "draw.h"
+#include "now.h"
 #include "text.h"
 
 #include <errno.h>
@@ -47,13 +48,6 @@ static int64_t number(const json_t *object, const char *name)
 {
     const json_t *value = json_object_get(object, name);
     return json_is_integer(value) ? json_integer_value(value) : -1;
-}
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
 }
 
 static void fill(json_t *job, const char *title, struct adl_progress *progress)

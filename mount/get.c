@@ -1,6 +1,7 @@
 #include "get.h"
 
 #include "cleanup.h"
+#include "now.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -51,13 +52,6 @@ int adl_get_catch_signals(sigset_t *before)
     }
     signal(SIGPIPE, SIG_IGN); /* standard output tells by an error */
     return -pthread_sigmask(SIG_BLOCK, &set, before);
-}
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
 }
 
 /* --- progress */

@@ -1,6 +1,7 @@
 #include "http_inside.h"
 
 #include "cleanup.h"
+#include "now.h"
 #include "url.h"
 
 #include <assert.h>
@@ -15,13 +16,6 @@
 
 /* How many sockets are looked at in one turn. */
 #define EVENTS 64
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
-}
 
 static int on_timer(CURLM *multi, long timeout, void *ctx)
 {
