@@ -36,11 +36,22 @@ static void close_handle(struct adl_fs *fs, fuse_ino_t ino, struct adl_handle *h
     adl_file_release(handle);
 }
 
+/* The kernel drops attributes that were asked for before others came in, in whatever order they
+ * were told: the right size that a read asks for now, where a size of 0, told before it was known,
+ * is still on its way to the inode in another thread. That read would find the end of the file at
+ * its beginning. What was told until now is overtaken by this. */
+static void overtake(const struct adl_fs *fs, fuse_ino_t ino)
+{
+    fuse_lowlevel_notify_inval_inode(fs->session, ino, -1, 0);
+}
+
 static void open_done(void *ctx, int error, struct adl_handle *handle, const struct adl_attr *attr)
 {
     struct adl_fs_pending *pending = ctx;
     struct adl_fs *fs = adl_fs_of(pending->req);
     int backing = 0;
+    if (error == 0 && attr->sizeless)
+        overtake(fs, pending->ino);
     if (error == 0) {
         ADL_FS_HOLD_NAMES(fs);
         const struct adl_node *node = adl_fs_node(fs, pending->ino); /* a reload may be faster */

@@ -202,8 +202,9 @@ struct adl_file {
     int64_t checked;                  /* ms: when the origin last confirmed it; INT64_MIN: never */
     int64_t unchecked_until;          /* ms: the origin cannot be reached, what is cached will do */
     struct adl_validator *validators; /* owned, one for each mirror */
-    struct adl_attr published;        /* under the engine's `known_lock` */
+    struct adl_attr published;        /* under the engine's `known_lock`, as are the next two */
     bool is_published;
+    bool sizeless; /* attributes without a size were given out since the last open */
 
     struct adl_edition *edition;       /* the current one: one reference, or NULL */
     LIST_HEAD(, adl_edition) editions; /* all that are open */

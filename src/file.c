@@ -55,6 +55,7 @@ struct adl_file *adl_file_at(struct adl_engine *engine, uint32_t entry)
                               .entry = engine->entries[entry],
                               .index = entry,
                               .cached = -1,
+                              .sizeless = true, /* whoever asked before was told so */
                               .checked = INT64_MIN,
                               .progress_at = engine->now};
     file->window_most = adl_pace_window(&file->pace, engine->settings->readahead);
@@ -296,9 +297,21 @@ bool adl_file_unchecked(struct adl_file *file)
 
 /* --- who asks */
 
+/* Under `known_lock`: adl_file_known() may just be telling it. */
+static bool set_sizeless(struct adl_file *file, bool sizeless)
+{
+    pthread_mutex_lock(&file->engine->known_lock);
+    bool before = file->sizeless;
+    file->sizeless = sizeless;
+    pthread_mutex_unlock(&file->engine->known_lock);
+    return before;
+}
+
 static void answer_stat(struct adl_file *file, struct adl_call *call)
 {
     struct adl_attr attr = attr_of(file);
+    if (attr.size < 0)
+        set_sizeless(file, true);
     call->done.stat(call->ctx, 0, &attr);
     free(call);
 }
@@ -320,8 +333,10 @@ static void answer_open(struct adl_file *file, struct adl_call *call)
     adl_warm_opened(file, call);
     struct adl_attr attr = attr_of(file);
     attr.renewed = attr.renewed || file->evicted;
-    if (call->version != ADL_ANY_VERSION) /* no caller of the engine's own */
+    if (call->version != ADL_ANY_VERSION) { /* no caller of the engine's own */
         file->evicted = false;
+        attr.sizeless = set_sizeless(file, false);
+    }
     call->done.open(call->ctx, 0, handle, &attr);
     free(call);
 }

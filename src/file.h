@@ -26,6 +26,7 @@ struct adl_attr {
     uint32_t version;
     bool executable; /* begins with an ELF magic number or "#!", as far as has been seen */
     bool renewed;    /* pages that are kept of an earlier open of this version need not be right */
+    bool sizeless;   /* an open: since the last one, callers may have been told -1 */
 };
 
 /* Starts an engine for the manifest's entries, which must outlive it. 0 or -errno (of the cache

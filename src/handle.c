@@ -31,10 +31,11 @@ bool adl_file_known(struct adl_engine *engine, uint32_t entry, struct adl_attr *
     *attr = (struct adl_attr){.size = -1, .mtime = ADL_TIME_UNKNOWN};
     pthread_mutex_lock(&engine->known_lock);
     const struct adl_entry *said = entry < engine->n_entries ? engine->entries[entry] : NULL;
-    const struct adl_file *file = said ? engine->files[entry] : NULL;
+    struct adl_file *file = said ? engine->files[entry] : NULL;
     if (file) {
         known = file->is_published;
         *attr = file->published;
+        file->sizeless = file->sizeless || attr->size < 0;
     } else if (said) {
         known = said->size >= 0;
         *attr = (struct adl_attr){.size = said->size, .mtime = said->mtime};
