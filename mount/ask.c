@@ -8,6 +8,7 @@
 #include "now.h"
 #include "order.h"
 #include "socket.h"
+#include "thread.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -216,7 +217,7 @@ static int start_hearing(const char *mountpoint, struct hearsay **out)
     pthread_mutex_init(&hearsay->lock, NULL);
     pthread_cond_init(&hearsay->told, NULL);
     hearsay->mountpoint = strdup(mountpoint);
-    int r = hearsay->mountpoint ? -pthread_create(&thread, NULL, hear, hearsay) : -ENOMEM;
+    int r = hearsay->mountpoint ? adl_thread_start(&thread, hear, hearsay) : -ENOMEM;
     if (r < 0) {
         free_hearsay(hearsay);
         return r;

@@ -2,6 +2,7 @@
 
 #include "cleanup.h"
 #include "io.h"
+#include "thread.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -512,7 +513,7 @@ static void start_compare(struct adl_download *download, int64_t size)
     download->step.act = compared;
     if (adl_output_open_existing(&download->output, &download->existing) < 0) {
         differs(download);
-    } else if (pthread_create(&download->comparer, NULL, compare, download) != 0) {
+    } else if (adl_thread_start(&download->comparer, compare, download) < 0) {
         close(steal_fd(&download->existing));
         fail(download, "%s", strerror(ENOMEM));
     }

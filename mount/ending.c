@@ -4,50 +4,58 @@
 
 #include <errno.h>
 #include <fuse_lowlevel.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stddef.h>
+#include <unistd.h>
 
-static const int signals[] = {SIGTERM, SIGINT};
+/* How soon a session that has not heard of its end is told again, s. */
+#define AGAIN 1
 
-/* A handler is told nothing else. Set before the handlers are, and left alone while they are. */
-static struct fuse_session *ended;
-static pthread_t waiting;
+static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+
+/* A handler is told nothing else. NULL: nobody need be told. */
+static struct fuse_session *volatile ended;
 
 static void end(int number)
 {
+    (void)number;
     int kept = errno;
-    fuse_session_exit(ended);
-    if (!pthread_equal(pthread_self(), waiting))
-        pthread_kill(waiting, number);
+    struct fuse_session *session = ended;
+    if (session) {
+        fuse_session_exit(session);
+        alarm(AGAIN);
+    }
     errno = kept;
 }
 
-/* Whether it ends the mount: who started us may have it ignored. */
-static bool ends(int number)
-{
-    struct sigaction now;
-    return sigaction(number, NULL, &now) == 0 && now.sa_handler != SIG_IGN;
-}
-
-static void set(void (*handler)(int number))
+/* Where `before` is what handles it: who started us may have it ignored, and a reload may be what
+ * SIGHUP means. */
+static void replace(int number, void (*before)(int number), void (*handler)(int number))
 {
     const struct sigaction action = {.sa_handler = handler}; /* and no SA_RESTART */
-    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-        if (ends(signals[i]))
-            sigaction(signals[i], &action, NULL);
+    struct sigaction now;
+    if (sigaction(number, NULL, &now) == 0 && now.sa_handler == before)
+        sigaction(number, &action, NULL);
 }
 
 void adl_ending_catch(struct fuse_session *session)
 {
+    const struct sigaction again = {.sa_handler = end};
     ended = session;
-    waiting = pthread_self();
-    set(end);
+    sigaction(SIGALRM, &again, NULL);
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+        replace(signals[i], SIG_DFL, end);
+}
+
+void adl_ending_heard(void)
+{
+    ended = NULL;
+    alarm(0);
 }
 
 void adl_ending_release(void)
 {
-    set(SIG_DFL);
-    ended = NULL;
+    adl_ending_heard();
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+        replace(signals[i], end, SIG_DFL);
 }

@@ -1,17 +1,20 @@
-/* ending: a signal that is to end the mount reaches the thread that waits for its end. */
+/* ending: a signal ends the mount. */
 #ifndef ADL_ENDING_H
 #define ADL_ENDING_H
 
 struct fuse_session;
 
-/* After fuse_set_signal_handlers(), in the thread that will call fuse_session_loop_mt(): SIGTERM
- * and SIGINT end the session whichever thread the kernel gives them to. libfuse's own handler only
- * notes them, and counts on interrupting that thread; after a suspend to disk, or a cgroup that was
- * frozen, it can be another one that is interrupted, and the session would end with the next
- * request, if one comes. One session at a time. */
+/* SIGTERM, SIGINT and SIGHUP end the session, those that would end the process. In the thread that
+ * calls fuse_session_loop_mt(), the only one that signals are not blocked in; one session at a
+ * time. libfuse's own handlers only note that a signal came, and count on its interrupting the wait
+ * for the session's end: one that comes a moment before would be heard of with the next request, if
+ * one comes. These ones tell it again until it is heard. */
 void adl_ending_catch(struct fuse_session *session);
 
-/* Before fuse_session_destroy(). */
+/* The loop came back: from now on those signals do nothing. */
+void adl_ending_heard(void);
+
+/* They end the process again. Before fuse_session_destroy(). */
 void adl_ending_release(void);
 
 #endif

@@ -4,6 +4,7 @@
 #include "drain.h"
 #include "ending.h"
 #include "mountpoint.h"
+#include "thread.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -84,11 +85,11 @@ static int serve(struct adl_fs *fs)
         return -ENOMEM;
     int error = adl_backing_attach(&fs->backing, fs->session);
     if (error == 0)
-        error = -pthread_create(&greeter, NULL, greet, fs);
+        error = adl_thread_start(&greeter, greet, fs);
     bool greeted = error == 0;
     if (greeted) {
-        int signalled = fuse_session_loop_mt(fs->session, config);
-        error = signalled < 0 ? signalled : 0;
+        error = fuse_session_loop_mt(fs->session, config);
+        adl_ending_heard();
     }
     fs->events->ending(fs->ctx);
     /* Whoever waits is answered while there is a device to answer to. */
@@ -130,17 +131,12 @@ static int run_session(struct adl_fs *fs)
     if (!fs->session)
         return error < 0 ? error : -EINVAL;
 
-    if (fuse_set_signal_handlers(fs->session) != 0) {
-        error = -EIO;
-    } else if (fuse_session_mount(fs->session, fs->options->mountpoint) != 0) {
+    adl_ending_catch(fs->session);
+    if (fuse_session_mount(fs->session, fs->options->mountpoint) != 0)
         error = errno ? -errno : -EIO;
-        fuse_remove_signal_handlers(fs->session);
-    } else {
-        adl_ending_catch(fs->session);
+    else
         error = serve(fs);
-        adl_ending_release();
-        fuse_remove_signal_handlers(fs->session);
-    }
+    adl_ending_release();
     fuse_session_destroy(fs->session);
     return error;
 }

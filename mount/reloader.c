@@ -1,6 +1,7 @@
 #include "reloader.h"
 
 #include "cleanup.h"
+#include "thread.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -286,14 +287,9 @@ static void take_hangup(const struct adl_reloader *reloader)
     sigaction(SIGHUP, &action, NULL);
 }
 
-/* In the thread no signal is handled: libfuse's handlers end the session in the main one. */
 static int start(struct adl_reloader *reloader)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int r = -pthread_create(&reloader->thread, NULL, run, reloader);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int r = adl_thread_start(&reloader->thread, run, reloader);
     reloader->started = r == 0;
     return r;
 }

@@ -7,6 +7,7 @@
 #include "engine.h"
 #include "json_name.h"
 #include "socket.h"
+#include "thread.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -375,7 +376,7 @@ static int start(struct adl_control *control)
     int r = open_socket(control);
     r = r < 0 ? r : watch_fd(control, control->wake, &control->wake);
     r = r < 0 ? r : watch_fd(control, control->socket.listen, &control->socket.listen);
-    return r < 0 ? r : -pthread_create(&control->thread, NULL, serve, control);
+    return r < 0 ? r : adl_thread_start(&control->thread, serve, control);
 }
 
 int adl_control_new(struct adl_engine *engine, const struct adl_tree *tree,

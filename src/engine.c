@@ -7,6 +7,7 @@
 
 #include "cleanup.h"
 #include "minmax.h"
+#include "thread.h"
 #include "warm.h"
 
 #include <errno.h>
@@ -385,7 +386,7 @@ int adl_engine_new(const struct adl_settings *settings, const struct adl_manifes
     int error = make_parts(engine, manifest);
     if (error == 0) {
         adl_throttle_set(engine, settings->limit_rate);
-        error = -pthread_create(&engine->thread, NULL, loop, engine);
+        error = adl_thread_start(&engine->thread, loop, engine);
     }
     if (error < 0) {
         discard(engine);

@@ -1,8 +1,9 @@
 #include "forgetter.h"
 
+#include "thread.h"
+
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 
 struct adl_forgetter {
@@ -59,17 +60,6 @@ static void *serve(void *ctx)
     return NULL;
 }
 
-/* In the thread no signal is handled. */
-static bool start(struct adl_forgetter *forgetter)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int r = pthread_create(&forgetter->thread, NULL, serve, forgetter);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return r == 0;
-}
-
 int adl_forgetter_new(adl_forget_fn *forget, void *ctx, adl_forgotten_fn *back,
                       struct adl_forgetter **out)
 {
@@ -88,7 +78,7 @@ void adl_forgetter_take(struct adl_forgetter *forgetter, struct adl_errand *erra
 {
     pthread_mutex_lock(&forgetter->lock);
     if (!forgetter->stop && !forgetter->started)
-        forgetter->started = start(forgetter);
+        forgetter->started = adl_thread_start(&forgetter->thread, serve, forgetter) == 0;
     bool taken = forgetter->started && !forgetter->stop;
     if (taken)
         TAILQ_INSERT_TAIL(&forgetter->errands, errand, link);

@@ -4,6 +4,7 @@
  * alone. What came of it is posted to the loop. */
 #include "digest.h"
 #include "engine.h"
+#include "thread.h"
 
 #include <errno.h>
 
@@ -111,7 +112,7 @@ static void put(struct adl_worker *worker, struct job *job)
 static bool start(struct adl_worker *worker)
 {
     if (!worker->started)
-        worker->started = pthread_create(&worker->thread, NULL, work, worker) == 0;
+        worker->started = adl_thread_start(&worker->thread, work, worker) == 0;
     return worker->started;
 }
 

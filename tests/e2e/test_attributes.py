@@ -3,6 +3,10 @@
 import errno
 import hashlib
 import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -112,3 +116,99 @@ def test_a_wrong_checksum_is_an_error_and_the_copy_is_dropped(mount, origin):
     assert "checksum" in xattr(file, "error")
     assert "checksum" in m.log()
     wait_until(lambda: not m.files(".data"))
+
+
+# Each goes on when it is told to, and says what came of it.
+LOOKER = """
+import os, sys
+os.sched_setaffinity(0, {int(sys.argv[2])})
+print("ready", flush=True)
+sys.stdin.readline()
+try:
+    os.open(sys.argv[1], os.O_CREAT | os.O_EXCL)  # asks for the name, however well it is known
+except OSError:
+    pass
+"""
+READER = """
+import os, sys
+fd = os.open(sys.argv[1], os.O_RDONLY)
+print("ready", flush=True)
+sys.stdin.readline()
+print(len(os.pread(fd, 4096, 0)))
+"""
+HOG = """
+import os, sys, time
+os.sched_setaffinity(0, {int(sys.argv[1])})
+try:
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+except PermissionError:
+    os.nice(-20)
+print("ready", flush=True)
+end = time.monotonic() + 30
+while time.monotonic() < end:
+    pass
+"""
+
+
+def threads_of(pid):
+    return [(task, (task / "stat").read_text().rsplit(")", 1)[1].split()[0])
+            for task in Path(f"/proc/{pid}/task").iterdir()]
+
+
+def stop(pid):
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: all(state == "T" for _, state in threads_of(pid)))
+
+
+def call_of(pid):
+    """The system call that it waits in, with its arguments (proc(5)); None where it waits in none."""
+    told = Path(f"/proc/{pid}/syscall").read_text().split()
+    return told if told and told[0].isdigit() else None
+
+
+def go_on(process):
+    """Tells it to, and waits until it waits for another thing than that."""
+    asks = wait_until(lambda: call_of(process.pid))
+    process.stdin.write(b"\n")
+    process.stdin.flush()
+    wait_until(lambda: call_of(process.pid) not in (None, asks))
+
+
+def test_a_read_is_not_ended_by_what_its_name_said_before_the_size_was_known(mount, origin, start):
+    """The kernel drops the attributes that a read asks for where others, asked for no later, came to
+    the inode meanwhile. Here they are those of a name: their thread does not get to run with them
+    before the file is open, and the read has asked."""
+    cpus = sorted(os.sched_getaffinity(0))
+    if len(cpus) == 1:
+        pytest.skip("takes a processor that can be kept busy")
+    m = mount([origin.file("untold", 70000)])
+    file = m / "data.bin"
+
+    def begin(program, *arguments):
+        process = start(sys.executable, "-c", program, *arguments, stdin=subprocess.PIPE,
+                        stdout=subprocess.PIPE)
+        assert process.stdout.readline() == b"ready\n"
+        return process
+
+    known = os.open(file, os.O_PATH)
+    try:
+        for task, _ in threads_of(m.pid):
+            os.sched_setaffinity(int(task.name), cpus[:1])
+        os.sched_setaffinity(0, cpus[:1])
+        looker = begin(LOOKER, file, cpus[1])
+        stop(m.pid)
+        go_on(looker)
+        hog = begin(HOG, cpus[1])
+        os.kill(m.pid, signal.SIGCONT)
+        wait_until(lambda: threads_of(looker.pid)[0][1] not in "SD")  # it has its answer
+        reader = begin(READER, file)
+        stop(m.pid)
+        go_on(reader)
+        hog.kill()
+        hog.wait()
+        looker.wait()
+    finally:
+        os.kill(m.pid, signal.SIGCONT)
+        os.sched_setaffinity(0, cpus)
+        os.close(known)
+    assert reader.communicate()[0] == b"4096\n"
