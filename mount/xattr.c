@@ -143,9 +143,8 @@ static void append(const char *name, char *out, size_t room, size_t *length)
 size_t adl_xattr_list_file(const struct adl_report *report, char *out, size_t room)
 {
     size_t length = 0;
-    char none[1];
     for (size_t i = 0; i < COUNT(file_names); i++)
-        if (value_of((int)i, report, none, sizeof(none)) >= 0)
+        if (value_of((int)i, report, NULL, 0) >= 0)
             append(file_names[i], out, room, &length);
     return length;
 }
