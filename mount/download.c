@@ -1,7 +1,6 @@
 #include "download.h"
 
 #include "cleanup.h"
-#include "io.h"
 #include "thread.h"
 
 #include <errno.h>
@@ -10,17 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 
-/* One read, as the kernel would send it. */
-#define READ_SIZE (1 << 20)
-
 /* What is copied at a time: others are waiting for their turn. */
 #define COPY_SIZE (16 << 20)
 
-/* When the disk has not taken so much in a row, it is no hiccup, and the rest is not fetched. */
-#define UNKEPT_MAX (16 << 20)
-
 /* The origin may have a new version while the old one comes; not for ever. */
 #define RESTARTS_MAX 3
+
+static void all_read(struct adl_reading *reading);
 
 void adl_download_init(struct adl_download *download, const struct adl_downloads *run,
                        uint32_t entry, char *path, const struct adl_digest *digest)
@@ -33,13 +28,22 @@ void adl_download_init(struct adl_download *download, const struct adl_downloads
                                       .output = ADL_OUTPUT_NONE,
                                       .existing = -1};
     download->path = path;
-    for (unsigned i = 0; i < ADL_DOWNLOAD_READS; i++)
-        download->pieces[i].download = download;
+    download->reading = (struct adl_reading){.engine = run->engine,
+                                             .inbox = run->inbox,
+                                             .stop = run->stop,
+                                             .stream = run->stream,
+                                             .passing = run->take,
+                                             .over = all_read};
 }
 
 static struct adl_download *of_step(struct adl_message *message)
 {
     return (struct adl_download *)((char *)message - offsetof(struct adl_download, step));
+}
+
+static struct adl_download *of_reading(struct adl_reading *reading)
+{
+    return (struct adl_download *)((char *)reading - offsetof(struct adl_download, reading));
 }
 
 static void post_step(struct adl_download *download, int error)
@@ -252,13 +256,11 @@ static void open_file(struct adl_download *download);
 static void start_again(struct adl_download *download, int error)
 {
     if (download->restarts++ == RESTARTS_MAX ||
-        (download->run->stream >= 0 && download->done > 0)) {
+        (download->run->stream >= 0 && download->reading.done > 0)) {
         end(download, error);
         return;
     }
     adl_file_release(steal_pointer(download->handle));
-    download->next = download->done = 0;
-    download->outcome = 0;
     open_file(download);
 }
 
@@ -279,7 +281,7 @@ static void digested(struct adl_message *message)
 
 static void all_streamed(struct adl_download *download)
 {
-    int r = download->digester ? adl_digester_check(download->digester) : 1;
+    int r = download->reading.digester ? adl_digester_check(download->reading.digester) : 1;
     if (r == 1)
         end(download, 0);
     else if (r == 0)
@@ -288,7 +290,8 @@ static void all_streamed(struct adl_download *download)
         fail(download, "its checksum could not be compared: %s", strerror(-r));
 }
 
-static void all_read(struct adl_download *download)
+/* All was read. */
+static void check(struct adl_download *download)
 {
     if (download->run->stream >= 0) {
         all_streamed(download);
@@ -300,140 +303,24 @@ static void all_read(struct adl_download *download)
 
 /* --- reading */
 
-/* What goes to the stream is taken along: the descriptor may be good until this returns only. */
-static int take_bytes(struct adl_piece *piece, int fd, int64_t offset, size_t length)
+static void all_read(struct adl_reading *reading)
 {
-    if (piece->download->run->stream < 0 || length == 0)
-        return 0;
-    if (!piece->bytes && !(piece->bytes = malloc(READ_SIZE)))
-        return -ENOMEM;
-    return adl_io_read(fd, piece->bytes, length, offset);
-}
-
-static int on_piece(void *ctx, int error, int fd, int64_t offset, size_t length)
-{
-    struct adl_piece *piece = ctx;
-    if (error == 0) {
-        int r = take_bytes(piece, fd, offset, length);
-        if (r < 0 && r != -ENOMEM)
-            return r; /* it is called again */
-        error = r;
-    }
-    piece->error = error;
-    piece->length = length;
-    piece->unkept = length > 0 && fd != adl_handle_data(piece->download->handle);
-    adl_inbox_post(piece->download->run->inbox, &piece->message);
-    return 0;
-}
-
-/* All of it, whatever the reader's pace. 0, -EINTR when told to stop, -errno. */
-static int put(const struct adl_download *download, const char *bytes, size_t length)
-{
-    while (length > 0) {
-        if (*download->run->stop)
-            return -EINTR;
-        ssize_t n = write(download->run->stream, bytes, length);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        bytes += n;
-        length -= (size_t)n;
-    }
-    return 0;
-}
-
-/* What went out is not needed any more; a file system that cannot do that keeps it until the end.
- */
-static void punch(const struct adl_download *download)
-{
-    int64_t whole = download->done & -(int64_t)4096;
-    int fd = adl_handle_data(download->handle);
-    if (download->run->take && whole > 0 && fd >= 0)
-        fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, whole);
-}
-
-static int stream_piece(struct adl_download *download, const struct adl_piece *piece)
-{
-    if (download->digester)
-        adl_digester_feed(download->digester, piece->bytes, piece->length);
-    return put(download, piece->bytes, piece->length);
-}
-
-/* Takes the next pieces in order, as far as they are here. 1: that was the last; 0; -errno. */
-static int take_pieces(struct adl_download *download)
-{
-    for (;;) {
-        struct adl_piece *piece =
-            &download->pieces[download->done / READ_SIZE % ADL_DOWNLOAD_READS];
-        if (!piece->ready || piece->offset != download->done)
-            return 0;
-        piece->ready = false;
-        if (piece->error < 0)
-            return piece->error;
-        if (download->run->stream >= 0 && (download->put_error = stream_piece(download, piece)) < 0)
-            return download->put_error;
-        download->done += (int64_t)piece->length;
-        download->unkept = piece->unkept ? download->unkept + (int64_t)piece->length : 0;
-        if (download->run->stream >= 0)
-            punch(download);
-        else if (download->unkept > UNKEPT_MAX)
-            return -ENOSPC;
-        if (piece->length < piece->asked || download->done == download->size)
-            return 1;
-    }
-}
-
-/* No read is under way any more. */
-static void settle_reads(struct adl_download *download)
-{
-    if (download->put_error < 0)
-        fail(download, "cannot be written to standard output: %s", strerror(-download->put_error));
-    else if (download->outcome == 1)
-        all_read(download);
-    else if (download->outcome == -ESTALE)
-        start_again(download, -ESTALE);
-    else if (download->unkept > UNKEPT_MAX)
+    struct adl_download *download = of_reading(reading);
+    switch (reading->outcome) {
+    case ADL_READING_ALL:
+        check(download);
+        break;
+    case ADL_READING_UNPUT:
+        fail(download, "cannot be written to standard output: %s", strerror(-reading->error));
+        break;
+    case ADL_READING_UNKEPT:
         fail_unkept(download);
-    else
-        end(download, download->outcome);
-}
-
-static void read_on(struct adl_download *download);
-
-static void piece_came(struct adl_message *message)
-{
-    struct adl_piece *piece = (struct adl_piece *)message;
-    struct adl_download *download = piece->download;
-    download->reading--;
-    piece->ready = true;
-    if (*download->run->stop)
-        return;
-    if (!download->outcome)
-        download->outcome = take_pieces(download);
-    if (!download->outcome)
-        read_on(download);
-    else if (download->reading == 0)
-        settle_reads(download);
-}
-
-/* Asks for what comes next. */
-static void read_on(struct adl_download *download)
-{
-    int64_t end = download->size >= 0 ? download->size : INT64_MAX;
-    int64_t room = download->done + ADL_DOWNLOAD_READS * READ_SIZE;
-    while (download->next < room && download->next < end) {
-        struct adl_piece *piece =
-            &download->pieces[download->next / READ_SIZE % ADL_DOWNLOAD_READS];
-        piece->message.act = piece_came;
-        piece->ready = false;
-        piece->offset = download->next;
-        piece->asked =
-            end - download->next < READ_SIZE ? (size_t)(end - download->next) : READ_SIZE;
-        download->next += (int64_t)piece->asked;
-        download->reading++;
-        adl_file_read(download->handle, adl_engine_ticket(download->run->engine), piece->offset,
-                      piece->asked, on_piece, piece);
+        break;
+    default:
+        if (reading->error == -ESTALE)
+            start_again(download, -ESTALE);
+        else
+            end(download, reading->error);
     }
 }
 
@@ -447,13 +334,7 @@ static void opened(struct adl_message *message)
     download->handle = steal_pointer(download->step_handle);
     download->size = download->step_attr.size;
     download->mtime = download->step_attr.mtime;
-    for (unsigned i = 0; i < ADL_DOWNLOAD_READS; i++)
-        download->pieces[i].ready = false;
-    if (download->size == 0) {
-        all_read(download);
-        return;
-    }
-    read_on(download);
+    adl_reading_start(&download->reading, download->handle, download->size);
 }
 
 static void on_open(void *ctx, int error, struct adl_handle *handle, const struct adl_attr *attr)
@@ -564,7 +445,7 @@ static int start_stream(struct adl_download *download)
 {
     int error = 0;
     if (download->digest->kind != ADL_DIGEST_NONE)
-        download->digester = adl_digester_new(download->digest, &error);
+        download->reading.digester = adl_digester_new(download->digest, &error);
     return error;
 }
 
@@ -611,10 +492,9 @@ void adl_download_free(struct adl_download *download)
         pthread_join(download->comparer, NULL);
         close(download->existing);
     }
-    for (unsigned i = 0; i < ADL_DOWNLOAD_READS; i++)
-        free(download->pieces[i].bytes);
+    adl_digester_free(download->reading.digester);
+    adl_reading_free(&download->reading);
     adl_output_close(&download->output);
-    adl_digester_free(download->digester);
     free(download->path);
     free(download->url);
     free(download->trouble);

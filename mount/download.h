@@ -1,9 +1,9 @@
 /* download: one file's way from its entry to its output, or in order to a stream.
  *
  * Everything here runs in one thread, which gets what the engine answers through an inbox; nothing
- * waits but for the stream's reader. Reads drive the engine: two of them are always under way, as
- * a kernel's would be, and its readahead does the rest. The bytes themselves are not touched: the
- * engine's data file becomes the output, or is copied at the end where it has to stay in a cache.
+ * waits but for the stream's reader. Reads drive the engine (see reading.h). The bytes themselves
+ * are not touched: the engine's data file becomes the output, or is copied at the end where it has
+ * to stay in a cache.
  */
 #ifndef ADL_DOWNLOAD_H
 #define ADL_DOWNLOAD_H
@@ -12,6 +12,7 @@
 #include "file.h"
 #include "inbox.h"
 #include "output.h"
+#include "reading.h"
 
 /* What all downloads of a run share. Not owned. */
 struct adl_downloads {
@@ -30,22 +31,6 @@ enum adl_download_state {
     ADL_DOWNLOAD_DONE,      /* whole, right, in its place */
     ADL_DOWNLOAD_UNCHANGED, /* was there already */
     ADL_DOWNLOAD_FAILED,
-};
-
-/* How many reads are under way. They must stay near the reader's place (ADL_VIEW_NEAR). */
-#define ADL_DOWNLOAD_READS 2
-
-struct adl_download;
-
-struct adl_piece {
-    struct adl_message message;
-    struct adl_download *download;
-    int error;
-    char *bytes; /* owned: of what goes to a stream */
-    int64_t offset;
-    size_t asked, length;
-    bool ready;
-    bool unkept; /* it is in memory: the disk did not take it */
 };
 
 struct adl_download {
@@ -68,17 +53,10 @@ struct adl_download {
 
     /* Its own. */
     struct adl_output output;
-    struct adl_handle *handle;     /* owned */
-    struct adl_digester *digester; /* owned: of what goes to the stream */
-    struct adl_piece pieces[ADL_DOWNLOAD_READS];
-    unsigned reading; /* pieces that the engine has */
-    int64_t next;     /* the offset that is asked for next */
-    int64_t done;     /* read in order so far */
-    int outcome;      /* of reading: 0 it goes on; 1 all was read; -errno */
-    int64_t unkept;   /* bytes in a row that the disk did not take */
-    int put_error;    /* of the stream; 0 */
-    bool ending;      /* the last report is awaited ... */
-    int failure;      /* ... and then this is how it ends */
+    struct adl_handle *handle;  /* owned */
+    struct adl_reading reading; /* its digester is owned */
+    bool ending;                /* the last report is awaited ... */
+    int failure;                /* ... and then this is how it ends */
     unsigned restarts;
     pthread_t comparer;
     int existing; /* fd that the comparer reads; -1 */
