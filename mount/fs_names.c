@@ -140,6 +140,20 @@ static void stat_done(void *ctx, int error, const struct adl_attr *attr)
     free(pending);
 }
 
+/* Who has it open, or reads and wants to know where it ends, waits for no more than the size: the
+ * kernel does not keep what may be said better soon. False: it is of another version. */
+static bool stat_opened(fuse_req_t req, fuse_ino_t ino, const struct fuse_file_info *info)
+{
+    struct adl_attr attr;
+    struct stat st;
+    adl_handle_attr(adl_fs_handle(info), &attr);
+    if (attr.version != adl_inode_version(ino))
+        return false;
+    adl_inode_file(&adl_fs_of(req)->look, adl_inode_number(ino), &attr, &st);
+    fuse_reply_attr(req, &st, 0);
+    return true;
+}
+
 /* A file that a reload took away is still there for who has it open. */
 static void stat_gone(fuse_req_t req, fuse_ino_t ino, const struct fuse_file_info *info)
 {
@@ -171,11 +185,15 @@ void adl_fs_on_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *in
         fuse_reply_attr(req, &st, ADL_FS_NAME_TIMEOUT);
         return;
     }
-    if (adl_file_known(fs->engine, node->entry, &attr) && attr.version == adl_inode_version(ino)) {
+    bool known = adl_file_known(fs->engine, node->entry, &attr);
+    bool current = attr.version == adl_inode_version(ino);
+    if (known && current) {
         adl_inode_file(&fs->look, adl_inode_number(ino), &attr, &st);
         fuse_reply_attr(req, &st, timeout_of(&attr));
         return;
     }
+    if (current && info && stat_opened(req, ino, info))
+        return;
     uint64_t ticket = adl_fs_ticket(req);
     struct adl_fs_pending *pending = ticket ? adl_fs_pend(req, ino) : NULL;
     if (pending)

@@ -417,6 +417,7 @@ int adl_options_parse(struct adl_options *options, enum adl_option_user user, in
         r = find_files(&parse);
     options->settings.headers = options->headers;
     options->settings.n_headers = options->n_headers;
+    options->settings.modeless = options->exec || user != ADL_FOR_MOUNT;
     if (r < 0 && r != -EINVAL)
         snprintf(why, room, "%s", strerror(-r));
     return r;

@@ -261,14 +261,8 @@ void adl_edition_digested(struct adl_edition *edition, int result)
     adl_edition_unref(edition);
 }
 
-void adl_edition_sniff(struct adl_file *file, const unsigned char *bytes, size_t length)
+static void set_executable(struct adl_file *file, bool executable)
 {
-    /* One byte tells an ELF file from text well enough (no text begins with DEL), so that what
-     * stat() learns from the range probe already lets a program be run. */
-    bool executable =
-        (length >= 1 && bytes[0] == 0x7f) || (length >= 2 && bytes[0] == '#' && bytes[1] == '!');
-    if (executable == file->executable || (length < 2 && !executable))
-        return;
     file->executable = executable;
     if (file->edition && file->edition->copy->size >= 0) {
         uint32_t *flags = &file->edition->copy->sidecar->head.flags;
@@ -276,4 +270,14 @@ void adl_edition_sniff(struct adl_file *file, const unsigned char *bytes, size_t
         adl_sidecar_touch(file->edition->copy->sidecar);
     }
     adl_file_publish(file);
+}
+
+void adl_edition_sniff(struct adl_file *file, const unsigned char *bytes, size_t length)
+{
+    /* One byte tells an ELF file from text well enough (no text begins with DEL), so that what
+     * stat() learns from the range probe already lets a program be run. */
+    bool executable = bytes[0] == 0x7f || (length >= 2 && bytes[0] == '#' && bytes[1] == '!');
+    if (executable != file->executable && (length >= 2 || executable))
+        set_executable(file, executable);
+    adl_file_sniffed(file, true);
 }

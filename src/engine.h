@@ -159,6 +159,7 @@ struct adl_transfer {
     bool direct;                /* asked where an earlier redirect led */
     bool paused;            /* a stream that nobody keeps up with, while the disk takes nothing */
     bool compare;           /* nothing pins the version: what is here already must come again */
+    bool peek;              /* nobody wants more of its body than the first byte */
     bool held;              /* by the limit: curl has bytes for it that it does not take yet */
     uint32_t mirror;        /* which of the entry's URLs it asks */
     int64_t at, end;        /* it writes [at, end) next; end INT64_MAX: to where the stream ends */
@@ -213,8 +214,10 @@ struct adl_file {
     unsigned n_transfers;
     unsigned warms; /* handles of warms */
     struct adl_transfer *probing;
-    struct adl_calls asks;  /* stat and open that wait */
-    struct adl_calls reads; /* of the current edition */
+    struct adl_transfer *sniffing; /* told what is known, and is still to bring the first byte,
+                                      which tells a program; NULL: none */
+    struct adl_calls asks;         /* stat and open that wait */
+    struct adl_calls reads;        /* of the current edition */
 
     /* How it goes. */
     struct adl_origin *origin; /* of that mirror; NULL: not looked up yet */
@@ -349,6 +352,9 @@ void adl_file_change(struct adl_file *file, const char *why);
 void adl_file_publish(struct adl_file *file);
 /* Answers asks that can be answered. */
 void adl_file_answer(struct adl_file *file);
+/* The first byte was looked at, or (`came` false) the transfer that was to bring it has ended:
+ * whoever waits for that is answered. May be called within an event. */
+void adl_file_sniffed(struct adl_file *file, bool came);
 /* Answers all that wait with an error, and remembers it. -EBADMSG: the copy was bad. */
 void adl_file_fail(struct adl_file *file, int error);
 /* Remembers an error for the log and the attribute. */
@@ -386,6 +392,7 @@ void adl_edition_complete(struct adl_edition *edition);
 /* Whether it was compared, and right. */
 bool adl_edition_digest_right(const struct adl_edition *edition);
 void adl_edition_digested(struct adl_edition *edition, int result);
+/* Looks at what the file begins with: at least one byte. */
 void adl_edition_sniff(struct adl_file *file, const unsigned char *bytes, size_t length);
 
 /* --- whole.c: the loop's */

@@ -91,6 +91,12 @@ static bool asks_open(const struct adl_file *file)
     return false;
 }
 
+/* Who asks for attributes that are known waits for a byte that is on its way. */
+static bool asks_origin(const struct adl_file *file)
+{
+    return file->known ? asks_open(file) : !TAILQ_EMPTY(&file->asks);
+}
+
 /* For a stat one byte; for an open the first block, which the first read wants; and where that is
  * cached already, only whether it is still the same. */
 static void probe(struct adl_file *file)
@@ -306,7 +312,7 @@ static void start_stream(struct adl_file *file)
     struct adl_transfer *transfer;
     const struct adl_copy *copy = file->edition->copy;
     LIST_FOREACH (transfer, &file->transfers, link)
-        if (transfer->edition || transfer->probe) {
+        if (transfer->edition || (transfer->probe && !transfer->peek)) {
             adl_disk_let_go(transfer);
             return;
         }
@@ -334,7 +340,7 @@ static void pump_demand(struct adl_file *file)
     adl_retry_give_up(file, &file->reads);
     if (!TAILQ_EMPTY(&file->asks))
         adl_file_answer(file);
-    if (!TAILQ_EMPTY(&file->asks))
+    if (asks_origin(file))
         probe(file);
     if (!file->edition || !file->known)
         return;

@@ -113,10 +113,17 @@ static struct adl_attr attr_of(const struct adl_file *file)
                              .renewed = file->renewed};
 }
 
+/* Whether attributes wait for what the file begins with. */
+static bool awaits_first_byte(const struct adl_file *file)
+{
+    return file->sniffing && !file->engine->settings->modeless;
+}
+
 void adl_file_publish(struct adl_file *file)
 {
     pthread_mutex_lock(&file->engine->known_lock);
-    file->is_published = file->known || (file->entry->size >= 0 && !file->version);
+    file->is_published =
+        (file->known && !awaits_first_byte(file)) || (file->entry->size >= 0 && !file->version);
     file->published = attr_of(file);
     if (file->edition)
         file->edition->attr = file->published;
@@ -224,8 +231,20 @@ void adl_file_learn(struct adl_transfer *transfer, const struct adl_answer *answ
     }
     adl_file_confirm(file);
     adl_file_publish(file);
-    if (TAILQ_EMPTY(&file->asks) || TAILQ_FIRST(&file->asks)->kind == ADL_CALL_STAT)
+    if (!file->sniffing &&
+        (TAILQ_EMPTY(&file->asks) || TAILQ_FIRST(&file->asks)->kind == ADL_CALL_STAT))
         note(file);
+}
+
+void adl_file_sniffed(struct adl_file *file, bool came)
+{
+    if (!file->sniffing)
+        return;
+    file->sniffing = NULL;
+    if (came) /* else a program would be noted as none */
+        note(file);
+    adl_file_publish(file);
+    adl_file_answer(file);
 }
 
 void adl_file_change(struct adl_file *file, const char *why)
@@ -245,6 +264,9 @@ void adl_file_change(struct adl_file *file, const char *why)
         adl_copy_unlink(file->edition->copy);
         adl_edition_unref(steal_pointer(file->edition));
     }
+    if (file->sniffing) /* who waits for the byte is told in the next round */
+        adl_engine_wake_at(file->engine, file->engine->now);
+    file->sniffing = NULL;
     for (uint32_t i = 0; i < file->entry->n_urls; i++)
         file->validators[i] = no_validator;
     file->known = file->executable = file->renewed = false;
@@ -369,7 +391,7 @@ void adl_file_answer(struct adl_file *file)
             TAILQ_REMOVE(&file->asks, call, link);
             if (!answer_old_stat(file, call))
                 adl_call_fail(call, -ESTALE);
-        } else if (call->kind == ADL_CALL_STAT && file->known) {
+        } else if (call->kind == ADL_CALL_STAT && file->known && !awaits_first_byte(file)) {
             TAILQ_REMOVE(&file->asks, call, link);
             answer_stat(file, call);
         } else if (call->kind == ADL_CALL_OPEN && file->known &&
@@ -385,6 +407,7 @@ void adl_file_fail(struct adl_file *file, int error)
 {
     struct adl_call *call;
     int seen = adl_file_seen(error);
+    adl_file_sniffed(file, false); /* those attributes are known */
     while ((call = TAILQ_FIRST(&file->asks))) {
         TAILQ_REMOVE(&file->asks, call, link);
         adl_call_fail(call, seen);

@@ -66,14 +66,16 @@ uint64_t adl_engine_ticket(struct adl_engine *engine);
 /* Answers that call with -EINTR, now, if it still waits. Any thread, also before the call. */
 void adl_engine_cancel(struct adl_engine *engine, uint64_t ticket);
 
-/* Size, time and version. Asks the origin where neither the sidecar nor the manifest tells.
- * Errors: -ENOENT, -EACCES, -ETIMEDOUT, -EIO, -ESTALE, -EINTR, -ENOTCONN. Any thread. */
+/* Size, time and version, and whether it is a program: where the origin had to be asked and
+ * promises a first byte, the answer waits until that came, or until the transfer that was to bring
+ * it ended. Asks the origin where neither the sidecar nor the manifest tells. Errors: -ENOENT,
+ * -EACCES, -ETIMEDOUT, -EIO, -ESTALE, -EINTR, -ENOTCONN. Any thread. */
 typedef void adl_stat_fn(void *ctx, int error, const struct adl_attr *attr);
 void adl_file_stat(struct adl_engine *engine, uint64_t ticket, uint32_t entry, uint32_t version,
                    adl_stat_fn *done, void *ctx);
 
-/* What is known without asking anybody. False: only the version; ask adl_file_stat(). Any thread.
- */
+/* What is known without asking anybody. False: only the version for sure; ask adl_file_stat(). Any
+ * thread. */
 bool adl_file_known(struct adl_engine *engine, uint32_t entry, struct adl_attr *attr);
 
 /* Opens for reading, asking the origin where there is something to ask: whether the version is

@@ -184,6 +184,8 @@ void adl_retry_give_up(struct adl_file *file, struct adl_calls *calls)
             adl_call_fail(call, -EAGAIN);
             continue;
         }
+        if (call->kind == ADL_CALL_STAT && file->known)
+            continue; /* waits for a transfer's byte, at most until that ends */
         if (may_go_unchecked(file, call)) {
             adl_file_unchecked(file);
             return;

@@ -33,6 +33,7 @@ struct adl_settings {
     const char *user_agent;      /* NULL: "adlfs/VERSION" */
     const char *ca_file;         /* NULL: the system's */
     bool insecure;               /* do not check certificates */
+    bool modeless;               /* nobody is told which files are programs: nothing waits for it */
     bool paused;                 /* begin paused */
     enum adl_paused_reads paused_reads;
     enum adl_fill fill;

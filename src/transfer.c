@@ -21,6 +21,8 @@ static void forget(struct adl_transfer *transfer)
     transfer->origin->active--;
     if (file->probing == transfer)
         file->probing = NULL;
+    if (file->sniffing == transfer)
+        adl_file_sniffed(file, false);
     struct adl_call *call;
     TAILQ_FOREACH (call, &file->reads, link)
         call->planned = false;

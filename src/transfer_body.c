@@ -165,13 +165,14 @@ bool adl_transfer_body(void *ctx, const void *bytes, size_t length)
         return false;
     adl_throttle_take(transfer, (int64_t)length);
     if (!transfer->kept) {
-        if (transfer->probe && transfer->verdict.outcome <= ADL_SINGLE && transfer->at == 0) {
+        if (length && transfer->probe && transfer->verdict.outcome <= ADL_SINGLE &&
+            transfer->at == 0)
             adl_edition_sniff(file, bytes, length);
-            adl_file_answer(file);
-        }
         transfer->at += (int64_t)length;
-        return true;
+        return !length || !transfer->peek;
     }
+    if (length && file->sniffing == transfer) /* it may be a while until it is written */
+        adl_edition_sniff(file, bytes, length);
     int64_t room = transfer->end - arriving(transfer);
     bool enough = (int64_t)length > room; /* more than was promised, or a flight that was cut */
     if (enough)

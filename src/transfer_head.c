@@ -57,25 +57,34 @@ static bool wanted(const struct adl_transfer *transfer)
     return file->size < 0 || !adl_copy_complete(file->edition->copy);
 }
 
-/* Whether all that it brings is a byte, with which a program begins or not: who asks for attributes
- * wants that told, too. It comes with the head, or else the round that follows does not wait. */
-static bool is_size_probe(const struct adl_transfer *transfer)
+/* The transfer that brings the file's first byte soon, where the head of this one promises that
+ * there is one; else NULL. */
+static struct adl_transfer *first_byte_of(struct adl_transfer *transfer)
 {
-    return transfer->verdict.outcome == ADL_SPLIT && transfer->verdict.body_length == 1;
+    struct adl_transfer *probe = transfer->file->probing;
+    if (transfer->verdict.outcome > ADL_SINGLE || transfer->verdict.body_length <= 0)
+        return NULL;
+    if (!adl_transfer_is_second_part(transfer))
+        return transfer;
+    return probe && !probe->doomed ? probe : NULL;
 }
 
-/* The probe found a file: who asks gets answers, and whoever opens wants the body kept. */
+/* The probe found a file: who asks gets answers, and whoever opens wants the body kept. Who asks
+ * for attributes that nobody was told yet wants to know whether it is a program, too. */
 static bool found(struct adl_transfer *transfer, const struct adl_answer *answer)
 {
     struct adl_file *file = transfer->file;
+    if (!file->is_published || file->sniffing)
+        file->sniffing = first_byte_of(transfer);
     adl_file_learn(transfer, answer);
     file->probing = NULL; /* whoever asks from now on need not wait for the body */
-    if (!is_size_probe(transfer))
-        adl_file_answer(file);
+    adl_file_answer(file);
     adl_early_adopt(file);
     if (transfer->verdict.outcome != ADL_EMPTY && wanted(transfer))
         keep_body(transfer);
-    return transfer->kept || drainable(answer);
+    bool drained = drainable(answer);
+    transfer->peek = file->sniffing == transfer && !transfer->kept && !drained;
+    return transfer->kept || drained || transfer->peek;
 }
 
 /* A later answer of the pinned version. */

@@ -15,7 +15,7 @@ overrides an earlier one. 'rate=1M,status=503;first=2' refuses two requests and 
     latency=S     seconds before the answer       rate=BYTES  a second, for each answer
     drip=S        one byte every S seconds        silent      takes the request, never answers
     gate=NAME     no answer until the test opens the gate; with hold=N the first N bytes of the
-                  body go out before it
+                  body go out before it (and reset=N, truncate=N with the same N come behind it)
 
   The body's end
     truncate=N    closes after N bytes of the body      reset=N   the same, by a TCP reset

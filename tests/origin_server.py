@@ -325,16 +325,16 @@ class Sender:
     def admit(self, length):
         """Waits until some bytes may go; how many."""
         sent = self.entry["sent"]
-        if self.cut is not None:
-            if sent >= self.cut:
-                raise Gone(self.reset)
-            length = min(length, self.cut - sent)
         if self.hold is not None:
             if sent >= self.hold:
                 self.connection.wait_gate(self.options.get("gate"))
                 self.hold = None
             else:
                 length = min(length, self.hold - sent)
+        if self.cut is not None:
+            if sent >= self.cut:
+                raise Gone(self.reset)
+            length = min(length, self.cut - sent)
         if self.drip:
             self.connection.wait(self.drip)
             return 1
