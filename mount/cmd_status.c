@@ -3,6 +3,7 @@
 #include "cleanup.h"
 #include "commands.h"
 #include "draw.h"
+#include "interrupt.h"
 #include "metrics.h"
 
 #include <errno.h>
@@ -20,14 +21,6 @@ struct status {
     json_t *all; /* owned: what was told, for programs */
     bool begun;  /* something was printed: an empty line comes between */
 };
-
-static volatile sig_atomic_t interrupted;
-
-static void interrupt(int number)
-{
-    (void)number;
-    interrupted = 1;
-}
 
 static json_t *request_of(const struct status *status, json_t *paths)
 {
@@ -162,12 +155,14 @@ static int watch(void *ctx, const struct adl_target *target, struct adl_ask *ask
     struct status *status = ctx;
     json_t *request = request_of(status, paths), *answer;
     bool terminal = status->screen.terminal;
+    adl_interrupt_catch(SIGINT);
+    adl_interrupt_catch(SIGTERM);
     json_object_set_new(request, "every", json_integer(WATCH_MS));
     int r = adl_ask_send(ask, request);
     if (terminal)
         fputs("\033[?1049h\033[?25l", stdout);
     status->begun = true;
-    while (r == 0 && !interrupted && (r = adl_ask_next(ask, -1, &answer)) == 0) {
+    while (r == 0 && !adl_interrupted && (r = adl_ask_next(ask, -1, &answer)) == 0) {
         const char *refused = adl_ask_refused(answer);
         adl_draw_sort(answer);
         if (refused)
@@ -191,7 +186,7 @@ static int watch(void *ctx, const struct adl_target *target, struct adl_ask *ask
         fputs("\033[?25h\033[?1049l", stdout);
         fflush(stdout);
     }
-    if (interrupted || r == -EINTR)
+    if (adl_interrupted || r == -EINTR)
         return ADL_EXIT_DONE;
     adl_ask_complain("status", target, r);
     return ADL_EXIT_FAILED;
@@ -229,11 +224,6 @@ static int run(const struct adl_options *options)
     bool for_people = options->format == ADL_FORMAT_TABLE && !options->json;
     struct status status = {.options = options, .all = for_people ? NULL : json_array()};
     adl_screen_init(&status.screen, stdout);
-    if (options->watch) {
-        struct sigaction action = {.sa_handler = interrupt}; /* and no SA_RESTART */
-        sigaction(SIGINT, &action, NULL);
-        sigaction(SIGTERM, &action, NULL);
-    }
     int code = adl_ask_each("status", options->operands, options->n_operands,
                             options->watch ? watch : show, &status);
     if (!options->watch && status.all)

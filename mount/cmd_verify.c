@@ -4,6 +4,7 @@
 #include "ask.h"
 #include "cleanup.h"
 #include "commands.h"
+#include "interrupt.h"
 #include "inventory.h"
 #include "json_name.h"
 #include "logger.h"
@@ -33,15 +34,6 @@ struct verify {
     size_t failures; /* of files that could not be checked, and of mounts that could not be asked */
     bool rotten, failed;
 };
-
-/* Set by a signal: what was found so far is recorded, and that is all. */
-static _Atomic bool stop;
-
-static void on_signal(int number)
-{
-    (void)number;
-    stop = true;
-}
 
 static json_t *json_ranges(const struct adl_extents *set)
 {
@@ -107,7 +99,7 @@ static bool check(struct verify *verify, const struct adl_key *key, const char *
     struct adl_rot found;
     char shown[4096];
     adl_log_escape(url, shown, sizeof(shown));
-    int r = adl_rot_check(verify->store, key, &stop, &found);
+    int r = adl_rot_check(verify->store, key, &adl_interrupted, &found);
     if (r == -ECANCELED)
         return false;
     if (r == 0) {
@@ -116,7 +108,7 @@ static bool check(struct verify *verify, const struct adl_key *key, const char *
     } else if (r != -ENOENT || asked) {
         tell_unchecked(verify, shown, r, asked);
     }
-    return !stop;
+    return !adl_interrupted;
 }
 
 static void check_asked(struct verify *verify)
@@ -223,9 +215,9 @@ static int check_mounted(void *ctx, const struct adl_target *target, struct adl_
 {
     struct verify *verify = ctx;
     int r = 0;
-    for (json_int_t at = 0; at >= 0 && r == 0 && !stop;)
+    for (json_int_t at = 0; at >= 0 && r == 0 && !adl_interrupted;)
         r = ask_mount(verify, target, ask, paths, &at);
-    if (r < 0 && !stop) {
+    if (r < 0 && !adl_interrupted) {
         adl_ask_complain("verify", target, r);
         verify->failures++;
     }
@@ -238,7 +230,7 @@ static int check_mounted(void *ctx, const struct adl_target *target, struct adl_
 static void summarize(const struct verify *verify)
 {
     char size[ADL_TEXT_ROOM];
-    bool all = !verify->in_use && !verify->failed && !stop;
+    bool all = !verify->in_use && !verify->failed && !adl_interrupted;
     if (verify->entries)
         printf("%zu %s, %s compared: ", verify->entries, verify->entries == 1 ? "file" : "files",
                adl_text_size(verify->bytes, size));
@@ -297,9 +289,9 @@ static int verify_all(struct verify *verify)
     } else {
         summarize(verify);
     }
-    if (stop)
+    if (adl_interrupted)
         fputs("adlfs verify: interrupted: not all was compared\n", stderr);
-    return verify->rotten || verify->failed || stop ? ADL_EXIT_FAILED : ADL_EXIT_DONE;
+    return verify->rotten || verify->failed || adl_interrupted ? ADL_EXIT_FAILED : ADL_EXIT_DONE;
 }
 
 /* Finds the operands that are paths. */
@@ -333,9 +325,8 @@ static int run(const struct adl_options *options)
         return ADL_EXIT_USAGE;
     }
     bool mounts_only = options->n_operands > 0 && options->n_operands == verify.n_paths;
-    const struct sigaction end = {.sa_handler = on_signal};
-    sigaction(SIGINT, &end, NULL);
-    sigaction(SIGTERM, &end, NULL);
+    adl_interrupt_catch(SIGINT); /* what was found so far is recorded, and that is all */
+    adl_interrupt_catch(SIGTERM);
     int status = ADL_EXIT_FAILED;
     verify.array = json_array();
     if (verify.array && adl_logger_open(&verify.logger, ADL_WARNING, NULL) == 0 &&

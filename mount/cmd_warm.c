@@ -2,6 +2,7 @@
 #include "ask.h"
 #include "commands.h"
 #include "draw.h"
+#include "interrupt.h"
 #include "now.h"
 #include "text.h"
 
@@ -14,14 +15,6 @@
 
 /* Two pictures of the progress are this far apart. */
 #define EVERY_MS 200
-
-static volatile sig_atomic_t interrupted;
-
-static void interrupt(int number)
-{
-    (void)number;
-    interrupted = 1;
-}
 
 struct warm {
     const struct adl_options *options;
@@ -103,6 +96,15 @@ static int tell_end(const json_t *job, const char *title, const char *range)
     return tell_failures(job);
 }
 
+static int leave(const struct adl_target *target)
+{
+    fprintf(stderr,
+            "It goes on without you: 'adlfs status %s' shows it,\n"
+            "  'adlfs warm --stop %s' gives it up.\n",
+            target->mountpoint, target->mountpoint);
+    return 128 + SIGINT;
+}
+
 /* Shows what the daemon tells of the job, until that is done. */
 static int follow(const struct adl_target *target, struct adl_ask *ask, json_int_t job,
                   const char *title, const char *range)
@@ -115,7 +117,7 @@ static int follow(const struct adl_target *target, struct adl_ask *ask, json_int
     adl_screen_init(&view.screen, stdout);
     int r =
         adl_ask_send(ask, json_pack("{s:s, s:I, s:i}", "do", "job", "job", job, "every", EVERY_MS));
-    while (r == 0 && more && !interrupted && (r = adl_ask_next(ask, -1, &answer)) == 0) {
+    while (r == 0 && more && !adl_interrupted && (r = adl_ask_next(ask, -1, &answer)) == 0) {
         json_t *told = json_object_get(answer, "job");
         more = json_is_true(json_object_get(answer, "more"));
         if (!told) {
@@ -134,13 +136,9 @@ static int follow(const struct adl_target *target, struct adl_ask *ask, json_int
         adl_draw_lines(NULL, false, &progress);
         json_decref(answer);
     }
-    if (interrupted || r == -EINTR) {
+    if (adl_interrupted || r == -EINTR) {
         adl_progress_clear(&view);
-        fprintf(stderr,
-                "It goes on without you: 'adlfs status %s' shows it,\n"
-                "  'adlfs warm --stop %s' gives it up.\n",
-                target->mountpoint, target->mountpoint);
-        return 128 + SIGINT;
+        return leave(target);
     }
     if (r < 0)
         adl_ask_complain("warm", target, r);
@@ -168,10 +166,13 @@ static int start(void *ctx, const struct adl_target *target, struct adl_ask *ask
 {
     const struct warm *warm = ctx;
     json_t *answer;
-    if (interrupted)
+    if (adl_interrupted)
         return 128 + SIGINT;
+    adl_interrupt_catch(SIGINT);
     char title[4096];
     int r = adl_ask(ask, request_of(warm, paths), &answer);
+    if (r == -EINTR && adl_interrupted) /* what was ordered is */
+        return leave(target);
     if (r < 0) {
         adl_ask_complain("warm", target, r);
         return ADL_EXIT_FAILED;
@@ -197,10 +198,8 @@ static int start(void *ctx, const struct adl_target *target, struct adl_ask *ask
 static int run(const struct adl_options *options)
 {
     struct warm warm = {.options = options};
-    struct sigaction action = {.sa_handler = interrupt}; /* and no SA_RESTART */
     if (!parse_range(options->range, &warm))
         return ADL_EXIT_USAGE;
-    sigaction(SIGINT, &action, NULL);
     return adl_ask_each("warm", options->operands, options->n_operands,
                         options->stop ? stop : start, &warm);
 }

@@ -40,7 +40,7 @@ void adl_drain(int fd, bool (*busy)(void *ctx), void *ctx)
         ssize_t length = read(fd, request, ROOM);
         if (length >= (ssize_t)sizeof(*request))
             refuse(fd, request);
-        else if (length < 0 && errno == ENODEV)
+        else if (length < 0 && (errno == ENODEV || errno == ECONNABORTED))
             return;
     }
 }

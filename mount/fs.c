@@ -89,6 +89,8 @@ static int serve(struct adl_fs *fs)
     bool greeted = error == 0;
     if (greeted) {
         error = fuse_session_loop_mt(fs->session, config);
+        if (error == -ECONNABORTED) /* umount --force came while a request was read: an end, too */
+            error = 0;
         adl_ending_heard();
     }
     fs->events->ending(fs->ctx);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 /* How often the picture is drawn, and what it shows asked for. */
 #define LOOK_MS 200
@@ -26,17 +27,19 @@ static struct {
 static void on_signal(int number)
 {
     int saved = errno;
-    signals.number = number;
+    if (number != SIGALRM)
+        signals.number = number;
     signals.stop = true;
     if (signals.wake >= 0)
         eventfd_write(signals.wake, 1);
+    alarm(1); /* ends the write that begins right now */
     errno = saved;
 }
 
 /* No SA_RESTART: a write to a pipe that nobody reads must end. */
 int adl_get_catch_signals(sigset_t *before)
 {
-    static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
+    static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGALRM};
     const struct sigaction action = {.sa_handler = on_signal};
     sigset_t set;
     sigemptyset(&set);

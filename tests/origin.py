@@ -97,7 +97,7 @@ class Origin:
             return
         self.process.stdin.close()
         try:
-            self.process.wait(15)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -141,7 +141,7 @@ class Origin:
     def close(self, gate):
         self._ask("close", gate=gate)
 
-    def wait(self, url, timeout=20, **counters):
+    def wait(self, url, timeout=180, **counters):
         """Waits until each named counter has reached its value (idle=1: no request under way)."""
         answer = self._ask("wait", path=_path(url), timeout=timeout, **counters)
         assert answer["reached"], (
@@ -149,7 +149,8 @@ class Origin:
 
     def _ask(self, what, **query):
         address = urlsplit(self.url)
-        connection = http.client.HTTPConnection(address.hostname, address.port, timeout=60)
+        patience = 60 + query.get("timeout", 0)
+        connection = http.client.HTTPConnection(address.hostname, address.port, timeout=patience)
         try:
             text = "&".join(f"{key}={quote(str(value), safe='')}" for key, value in query.items())
             connection.request("GET", f"/_{what}?{text}")

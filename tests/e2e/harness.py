@@ -29,7 +29,7 @@ def slowness():
     return 3 if b"__asan_init" in binary or b"__tsan_init" in binary else 1
 
 
-PATIENCE = 30 * slowness()  # s; longer than anything should take, short enough to tell a hang
+PATIENCE = 60 * slowness()  # s; longer than anything takes on a busy machine; then it is a hang
 MOUNT_LIMIT = 3 * PATIENCE  # s that one mount lives at most
 
 Result = collections.namedtuple("Result", "returncode stdout stderr")
@@ -130,6 +130,25 @@ def nowhere_else(path):
         thread.join()
 
 
+def umount(adlfs, path):
+    """`adlfs umount`. Who looks at all mounts (a test beside this one) has each in use for a
+    moment, which may be long on a busy machine."""
+    def attempt():
+        said = run(adlfs, "umount", path, check=False)
+        assert said.returncode == 0 or b"busy" in said.stderr, said.stderr.decode()
+        return said.returncode == 0
+    wait_until(attempt, what=f"the unmount of {path}")
+
+
+def shows(m, name, seed, size, version):
+    """Whether an open of it shows that version now. Where the origin takes its time to answer, as on
+    a busy machine, an open shows what is cached, and the log says so."""
+    if same_content(m / name, seed, size, version):
+        return True
+    assert "unchecked" in m.log(), f"an open shows another version than {version}"
+    return False
+
+
 def state_of(pid):
     """What a process' threads do, for whoever wonders why it does not end."""
     told = []
@@ -219,6 +238,21 @@ def fetched(stats):
     answers = [entry for entry in stats["log"] if entry["range"] != SIZE_PROBE and entry["sent"]]
     whole = [entry for entry in answers if entry["finished"] and not entry["cut"]]
     return sum(entry["sent"] for entry in whole) + covered(answers) - covered(whole)
+
+
+def check_fetched(origin, url, most, least=0):
+    """Fails when more of a file came than `most` bytes, or less than `least`. The origin counts what it
+    has sent, and sees the end of a connection that was given up, when it gets to it."""
+    def seen():
+        return fetched(origin.stats(url))
+    with contextlib.suppress(AssertionError):
+        wait_until(lambda: least <= seen() <= most)
+    got = seen()
+    assert least <= got <= most, f"{got} bytes came, and not {least} to {most}"
+
+
+def check_fetched_once(origin, url, size):
+    check_fetched(origin, url, size, size)
 
 
 def covered(answers):
@@ -338,7 +372,7 @@ class Mount:
 
     def umount(self):
         with nowhere_else(self.path):
-            run(self.binary, "umount", self.path)
+            umount(self.binary, self.path)
             self.wait_end()
 
     def kill(self):
@@ -478,6 +512,9 @@ class Nginx:
             ["setpriv", "--pdeathsig", "TERM", nginx, "-e", self.directory / "error.log",
              "-p", self.directory, "-c", conf],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        # It writes its id when it has all its ports, and not when somebody else answers at one.
+        number = self.directory / "pid"
+        wait_until(lambda: number.exists() or self.process.poll() is not None)
         wait_until(lambda: answers(ports["https"]) or self.process.poll() is not None)
         return self.process.poll() is None
 

@@ -9,7 +9,7 @@ import pytest
 
 from harness import REPOSITORY
 
-TIME = 60  # s
+TIME = 180  # s
 
 BASH = """\
 source /usr/share/bash-completion/bash_completion

@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-from harness import fetched, read_at, run, same_content, wait_until, write_content, xattr
+from harness import (PATIENCE, check_fetched, check_fetched_once, fetched, read_at, run,
+                     same_content, wait_until, write_content, xattr)
 from origin import content
 
 MIB = 1 << 20
@@ -21,7 +22,7 @@ def test_a_second_mount_fetches_nothing(mount, origin, scratch):
         m = mount([url], cache=scratch / "cache", foreground=turn == 0)
         assert same_content(m / "data.bin", "again", SIZE)
         m.umount()
-    assert fetched(origin.stats(url)) == SIZE
+    check_fetched_once(origin, url, SIZE)
 
 
 def test_parts_are_kept_and_only_the_rest_is_fetched(mount, origin, scratch):
@@ -35,7 +36,7 @@ def test_parts_are_kept_and_only_the_rest_is_fetched(mount, origin, scratch):
     assert same_content(m / "data.bin", "parts", 16 * MIB)
     m.umount()
     # lost when a reader leaves: a part of a block for each range under way
-    assert fetched(origin.stats(url)) <= 16 * MIB + MIB
+    check_fetched(origin, url, 16 * MIB + MIB)
 
 
 def test_a_cached_size_needs_no_request(mount, origin, scratch):
@@ -65,7 +66,8 @@ def test_killed_at_any_moment_it_loses_a_second_of_work_and_never_a_byte(mount, 
         m = mount([url], "--revalidate=never", f"--max-connections-per-origin={connections}",
                   cache=scratch / "cache")
         reader = start("cat", m / "data.bin", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_until(lambda: reader.poll() is not None or origin.stats(url)["bytes"] >= moment, 60)
+        wait_until(lambda: reader.poll() is not None or origin.stats(url)["bytes"] >= moment,
+                   2 * PATIENCE)
         m.kill()
         origin.wait(url, idle=1)
         sent = origin.stats(url)["bytes"]
@@ -75,6 +77,7 @@ def test_killed_at_any_moment_it_loses_a_second_of_work_and_never_a_byte(mount, 
     origin.set(url, "-")
     m = mount([url], "--revalidate=never", cache=scratch / "cache")
     assert same_content(m / "data.bin", "kill", size)
+    m.umount()
     total += fetched(origin.stats(url))
     assert total <= size + lost + MIB
 
@@ -179,7 +182,7 @@ def test_two_mounts_share_a_cache_directory(mount, origin, scratch):
     lines = [urls[0], " out=a", urls[1], " out=b"]
     one, two = (mount(lines, cache=scratch / "cache") for _ in range(2))
     readers = [subprocess.Popen(["cmp", one / name, two / name]) for name in "ab"]
-    assert [reader.wait(60) for reader in readers] == [0, 0]
+    assert [reader.wait(PATIENCE) for reader in readers] == [0, 0]
     for m in one, two:
         assert same_content(m / "a", "a", SIZE) and same_content(m / "b", "b", SIZE)
     one.umount()
@@ -244,17 +247,19 @@ def test_one_page_of_a_gibibyte_fetches_256_KiB_at_most(mount, nginx, gigabyte, 
     run("dd", f"if={m / 'gigabyte'}", f"of={out}", "bs=4k", "count=1", "skip=123456")
     assert out.read_bytes() == content("gigabyte", 123456 * 4096, 4096)
     m.umount()
-    assert 4096 <= nginx.served(uri) <= 256 * 1024
+    wait_until(lambda: nginx.served(uri) >= 4096)  # it may log after the client has gone
+    assert nginx.served(uri) <= 256 * 1024
 
 
 def test_a_gibibyte_is_copied_right_and_each_byte_served_once(mount, nginx, gigabyte, scratch):
     uri = f"{gigabyte}?copy"
     m = mount([nginx.http + uri])
-    run("cp", m / "gigabyte", scratch / "copy", timeout=120)
-    run("cmp", scratch / "copy", nginx.root / "gigabyte", timeout=120)
+    run("cp", m / "gigabyte", scratch / "copy", timeout=4 * PATIENCE)
+    run("cmp", scratch / "copy", nginx.root / "gigabyte", timeout=4 * PATIENCE)
     m.umount()
     # On a busy machine a connection may lag, and what its sockets hold comes by another one.
-    assert GIB <= nginx.served(uri) <= GIB + 64 * MIB
+    wait_until(lambda: nginx.served(uri) >= GIB)
+    assert nginx.served(uri) <= GIB + 128 * MIB
 
 
 def test_a_gibibyte_killed_on_the_way_is_resumed(mount, nginx, gigabyte, scratch, start):
@@ -265,7 +270,7 @@ def test_a_gibibyte_killed_on_the_way_is_resumed(mount, nginx, gigabyte, scratch
     wait_until(lambda: int(xattr(m / "gigabyte", "cached")) > least)
     m.kill()
     m = mount([nginx.http + uri], cache=cache)
-    run("cmp", m / "gigabyte", nginx.root / "gigabyte", timeout=120)
+    run("cmp", m / "gigabyte", nginx.root / "gigabyte", timeout=4 * PATIENCE)
     m.umount()
     # Lost is what was not recorded, and what sockets held of what was asked for, 128 MiB at most.
     assert nginx.served(uri) <= GIB + 192 * MIB

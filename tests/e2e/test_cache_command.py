@@ -6,7 +6,8 @@ import pty
 
 import pytest
 
-from harness import same_content
+from control import Control
+from harness import PATIENCE, same_content, wait_until
 from origin import content
 
 KIB = 1 << 10
@@ -29,6 +30,9 @@ def filled(mount, origin, scratch):
     assert same_content(one / "whole.bin", "c1", 300 * KIB)
     with open(one / "part.bin", "rb", buffering=0) as file:
         assert os.pread(file.fileno(), 100, 5 << 20) == content("c2", 5 << 20, 100)
+    with Control(one) as control:  # the kernel tells of a close(2) when it likes
+        wait_until(lambda: all(not file["opened"] and not file["transfers"]
+                               for file in control.status()["files"]))
     return one
 
 
@@ -68,7 +72,7 @@ def test_clear_asks_and_leaves_what_is_in_use(cache, adlfs, filled, start, scrat
         while b"[y/N]" not in seen:
             seen += os.read(terminal, 1000)
         os.write(terminal, answer)
-        assert process.wait(20) == (1 if left else 0)
+        assert process.wait(PATIENCE) == (1 if left else 0)
         os.close(terminal)
         assert len(listed(cache)) == left
     assert os.listdir(scratch / "cache") == []

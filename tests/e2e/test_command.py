@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import Pid, errno_of, fetched, mounted, run, running, same_content, wait_until, xattr
+from harness import (PATIENCE, Pid, check_fetched_once, errno_of, mounted, run, running,
+                     same_content, umount, wait_until, xattr)
 from origin import content
 
 NOBODY = "http://127.0.0.1:1"  # mounting needs no network
@@ -81,14 +82,14 @@ def test_mount_returns_when_the_mount_is_usable(mount_here, point, adlfs):
     assert os.listdir(point) == ["name"]
     assert (told.stdout, told.stderr) == (b"", b"")
     pid = daemon_of(point)
-    run(adlfs, "umount", point)
+    umount(adlfs, point)
     assert not mounted(point) and not running(pid)
 
 
 def test_the_daemon_keeps_nothing_of_its_caller(adlfs, fuse, scratch, point):
     with open(scratch / "kept open", "w", encoding="utf-8") as kept:
         subprocess.run([adlfs, "mount", f"--cache-dir={scratch}/cache", f"{NOBODY}/name", point],
-                       pass_fds=[kept.fileno()], timeout=30, check=True)
+                       pass_fds=[kept.fileno()], timeout=PATIENCE, check=True)
     pid = daemon_of(point)
     files = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
     assert os.fspath(scratch / "kept open") not in files
@@ -99,7 +100,7 @@ def test_the_daemon_keeps_nothing_of_its_caller(adlfs, fuse, scratch, point):
 
 def test_the_caller_of_a_mount_in_a_pipe_does_not_wait_for_its_end(adlfs, fuse, scratch, point):
     command = f"'{adlfs}' mount --cache-dir='{scratch}/cache' {NOBODY}/name '{point}' 2>&1 | cat"
-    assert subprocess.run(["sh", "-c", command], timeout=30, check=True,
+    assert subprocess.run(["sh", "-c", command], timeout=PATIENCE, check=True,
                           stdin=subprocess.DEVNULL).returncode == 0
     assert mounted(point)
 
@@ -107,7 +108,7 @@ def test_the_caller_of_a_mount_in_a_pipe_does_not_wait_for_its_end(adlfs, fuse, 
 def test_relative_paths_mean_where_mount_was_called(adlfs, fuse, scratch, point):
     (scratch / "urls.txt").write_text(f"{NOBODY}/name\n")
     subprocess.run([adlfs, "mount", "--cache-dir=here", "--log-file=log", "urls.txt", point.name],
-                   cwd=scratch, timeout=30, check=True)
+                   cwd=scratch, timeout=PATIENCE, check=True)
     assert os.listdir(point) == ["name"]
     assert (scratch / "here").is_dir() and "mounted" in (scratch / "log").read_text()
 
@@ -170,7 +171,7 @@ def test_a_mount_that_shows_twice_keeps_its_daemon_and_nobody_waits(mount_here, 
     twin.mkdir()
     run("mount", "--bind", point, twin)
     try:
-        told = run(adlfs, "umount", point, timeout=20)
+        told = run(adlfs, "umount", point)
         assert str(twin) in told.stderr.decode() and not mounted(point) and running(pid)
         assert same_content(twin / "data.bin", "twice", 1000)
     finally:
@@ -190,8 +191,8 @@ def test_what_umount_waited_for_is_in_the_cache(mount_here, point, adlfs, origin
     for _ in range(3):
         mount_here("--revalidate=never", url)
         assert same_content(point / "data.bin", "kept", 3 << 20)
-        run(adlfs, "umount", point)
-    assert fetched(origin.stats(url)) == 3 << 20
+        umount(adlfs, point)
+    check_fetched_once(origin, url, 3 << 20)
 
 
 def test_messages_cannot_talk_to_the_terminal(mount_here):
@@ -207,7 +208,7 @@ def test_probe_leaves_nothing_behind(adlfs, origin, scratch, start):
     process = start(adlfs, "probe", silent, env=environment)
     origin.wait(silent, requests=1)
     process.send_signal(signal.SIGINT)
-    assert process.wait(30) == -signal.SIGINT
+    assert process.wait(PATIENCE) == -signal.SIGINT
     assert os.listdir(scratch) == []
 
 

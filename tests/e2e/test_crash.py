@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from harness import SIZE_PROBE, mounted, run, wait_until
+from harness import SIZE_PROBE, mounted, umount, wait_until
 from origin import content
 from sidecar import Sidecar, forge_boot
 
@@ -135,7 +135,7 @@ class Life:
     def umount(self, adlfs):
         self.ending.set()
         self.join_readers()
-        run(adlfs, "umount", self.path)
+        umount(adlfs, self.path)
         code = self.process.wait(LIFE_LIMIT)
         self.over.set()
         assert code == 0, f"the daemon ended with {code}: {self.log.read_text()[-4000:]}"

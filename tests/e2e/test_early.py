@@ -5,7 +5,7 @@ import os
 import threading
 
 import pytest
-from harness import errno_of, fetched, read_at, same_content, wait_until, xattr
+from harness import check_fetched_once, errno_of, read_at, same_content, wait_until, xattr
 from pattern import content
 
 BLOCK = 64 << 10
@@ -32,7 +32,7 @@ def test_both_parts_are_under_way_at_once_and_no_byte_comes_twice(mount, origin)
     assert got == [content("pair", 0, 16384)]
     wait_until(lambda: int(xattr(m / "data.bin", "cached")) >= BLOCK)
     assert same_content(m / "data.bin", "pair", SIZE)
-    assert fetched(origin.stats(url)) == SIZE
+    check_fetched_once(origin, url, SIZE)
 
 
 def test_the_second_part_alone_tells_what_the_file_is(mount, origin):
@@ -83,7 +83,7 @@ def test_an_empty_file_is_empty(mount, origin):
 ])
 def test_whatever_the_origin_does_the_bytes_are_right(mount, origin, options):
     url = origin.file("odd", SIZE, options)
-    m = mount([far(url)], "--retry-for=20", "--revalidate=never")
+    m = mount([far(url)], "--revalidate=never")
     assert same_content(m / "data.bin", "odd", SIZE)
 
 

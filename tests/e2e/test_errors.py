@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from harness import (PATIENCE, Pid, errno_of, fetched, mounted, read_at, run, running, same_content,
-                     wait_until, xattr)
+from harness import (PATIENCE, Pid, check_fetched, errno_of, mounted, read_at, run, running,
+                     same_content, umount, wait_until, xattr)
 from origin import content
 
 MIB = 1 << 20
@@ -56,7 +56,7 @@ def test_what_came_before_a_reset_is_kept(mount, origin):
     file = mount([url]) / "data.bin"
     assert same_content(file, "kept", SIZE)
     # a reset throws away what was on the wire, at most all of those bodies
-    assert fetched(origin.stats(url)) <= SIZE + 4 * 500000
+    check_fetched(origin, url, SIZE + 4 * 500000)
 
 
 @pytest.mark.parametrize("value, least", [("2", 2), ("date:3", 2)])
@@ -69,8 +69,9 @@ def test_retry_after_is_respected(mount, origin, value, least):
 
 
 @pytest.mark.parametrize("options, errors", [
-    ("status=503", {errno.EIO}), ("status=504", {errno.ETIMEDOUT}),
-    ("silent", {errno.ETIMEDOUT}), ("reset=0", {errno.EIO}),
+    # On a busy machine it may be that nothing has come at all.
+    ("status=503", {errno.EIO, errno.ETIMEDOUT}), ("status=504", {errno.ETIMEDOUT}),
+    ("silent", {errno.ETIMEDOUT}), ("reset=0", {errno.EIO, errno.ETIMEDOUT}),
 ])
 def test_without_progress_a_read_fails_after_retry_for(mount, origin, options, errors):
     url = origin.file("stuck", SIZE, options)
@@ -223,7 +224,7 @@ def test_a_mount_over_a_dead_one_recovers_and_says_so(mount, origin, adlfs):
     assert b"dead mount" in result.stderr
     assert same_content(m / "data.bin", "dead", SIZE)
     pid = Pid(xattr(m.path, "pid"))
-    run(adlfs, "umount", m.path)
+    umount(adlfs, m.path)
     assert not mounted(m.path) and not running(pid)
 
 

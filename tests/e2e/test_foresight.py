@@ -4,7 +4,7 @@ import os
 import subprocess
 from urllib.parse import urlsplit
 
-from harness import PATIENCE, fetched, run, wait_until, xattr
+from harness import PATIENCE, check_fetched_once, run, wait_until, xattr
 
 COUNT = 120
 SIZE = 10000
@@ -51,7 +51,8 @@ def test_files_read_in_order_are_fetched_once_each(mount, origin):
     m = mount(lines)
     for i in range(COUNT):
         assert len((m / "d" / f"f{i:03}").read_bytes()) == SIZE
-    assert all(fetched(origin.stats(url)) == SIZE for url in urls)
+    for url in urls:
+        check_fetched_once(origin, url, SIZE)
 
 
 def test_small_files_come_before_they_are_opened(mount, origin):

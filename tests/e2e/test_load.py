@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import (PATIENCE, REPOSITORY, errno_of, fetched, read_at, run, slowness, wait_until,
-                     write_content)
+from harness import (PATIENCE, REPOSITORY, check_fetched_once, errno_of, read_at, run, slowness,
+                     wait_until, write_content)
 from origin import content
 
 HERE = Path(__file__).resolve().parent
@@ -161,7 +161,7 @@ def test_two_hundred_processes_read_one_file(mount, origin, start):
     for reader in readers:
         out, _ = reader.communicate(timeout=2 * PATIENCE)
         assert reader.returncode == 0 and out.split()[0].decode() == wanted
-    assert fetched(origin.stats(url)) == size
+    check_fetched_once(origin, url, size)
 
 
 def test_a_million_names(mount, scratch):
@@ -201,7 +201,7 @@ def test_descriptors_threads_and_memory_level_off(mount, origin, monkeypatch):
         levels.append((count(m, "fd"), count(m, "task"), memory(m)))
     fds, threads, sizes = zip(*levels)
     assert max(fds[4:]) <= max(fds[:4]) + 20 and max(threads) <= 20, levels
-    assert sizes[-1] < sizes[3] + 8 * MIB, levels
+    assert sizes[-1] < sizes[3] + 8 * MIB * slowness(), levels
 
 
 def test_a_short_soak(adlfs, fuse, scratch, start):
@@ -209,5 +209,5 @@ def test_a_short_soak(adlfs, fuse, scratch, start):
     soak = start(sys.executable, REPOSITORY / "contrib" / "soak", "--seconds=5", "--seed=7",
                  "--readers=4", f"--log={scratch}/soak.log", stdout=subprocess.PIPE,
                  stderr=subprocess.STDOUT, env={**os.environ, "ADLFS": os.fspath(adlfs)})
-    out, _ = soak.communicate(timeout=300)
+    out, _ = soak.communicate(timeout=6 * PATIENCE)
     assert soak.returncode == 0, out.decode(errors="replace")[-4000:]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import Pid, mounted, run, running, same_content
+from harness import PATIENCE, Pid, mounted, run, running, same_content, umount
 from origin import content
 
 NOBODY = "http://127.0.0.1:1"  # names do not need the network
@@ -150,7 +150,7 @@ def test_a_dash_reads_standard_input(adlfs, fuse, scratch, point, origin):
     url = origin.file("in", 5000)
     run(adlfs, "mount", f"--cache-dir={scratch}/c", "-", point, stdin=f"{url}\n".encode())
     assert same_content(point / "data.bin", "in", 5000)
-    run(adlfs, "umount", point)
+    umount(adlfs, point)
 
 
 def test_one_url_is_a_manifest_and_mount_returns_when_it_is_usable(adlfs, fuse, scratch, point,
@@ -160,7 +160,7 @@ def test_one_url_is_a_manifest_and_mount_returns_when_it_is_usable(adlfs, fuse, 
     assert same_content(point / "data.bin", "one", 5000)
     pid = Pid(os.getxattr(point, "user.adlfs.pid"))
     assert Path(f"/proc/{pid}/comm").read_text().strip() == adlfs.name[:15]
-    run(adlfs, "umount", point)
+    umount(adlfs, point)
     assert not mounted(point) and not running(pid)
 
 
@@ -175,7 +175,7 @@ def test_a_million_entries_mount_and_list(mount, origin):
     url = origin.file("deep", 1000, name="x")
     lines = "".join(f"{NOBODY}/d/f{k}\n" for k in range(999999))
     m = mount(f"{lines}{url}\n  out=sub/last\n")
-    assert int(run("sh", "-c", f"ls -U {m.path} | wc -l", timeout=60).stdout) == 1000000
+    assert int(run("sh", "-c", f"ls -U {m.path} | wc -l", timeout=2 * PATIENCE).stdout) == 1000000
     assert read_last(m) == content("deep", 0, 1000)
 
 

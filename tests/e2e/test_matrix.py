@@ -325,7 +325,7 @@ def told(faults):
 @pytest.mark.parametrize("part", [0, 1])
 def test_what_can_be_read_is_read_right(mount, origin, part):
     cases = dict(list(RIGHT.items())[part::2])
-    _, reads = read_everything(mount, origin, cases, "--retry-for=30")
+    _, reads = read_everything(mount, origin, cases, "--retry-for=60")
     faults = faults_of(reads, dict.fromkeys(cases, set()))
     assert not faults, told(faults)
 

@@ -5,6 +5,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
+from harness import PATIENCE
 from origin import content
 
 
@@ -15,7 +16,8 @@ def curl(run, tmp_path):
         head, body = tmp_path / "head", tmp_path / "body"
         head.write_bytes(b"")
         body.write_bytes(b"")
-        result = run("curl", "-s", "-m", "20", "-D", head, "-o", body, *options, url, check=False)
+        result = run("curl", "-s", "-m", PATIENCE, "-D", head, "-o", body, *options, url,
+                     check=False)
         last = head.read_text("latin-1").strip().split("\n\n")[-1]
         return result.returncode, last.lower(), body.read_bytes()
     return ask
@@ -132,13 +134,14 @@ def test_a_gate_holds_the_body_until_it_is_opened(origin, start):
     assert origin.stats(url)["bytes"] == 65536
     origin.open("g")
     origin.wait(url, bytes=1 << 20)
-    assert client.wait(20) == 0
+    assert client.wait(PATIENCE) == 0
 
 
 def test_a_connection_too_many_is_reset(origin):
     url = urlsplit(origin.file("a", 10, "connections=2"))
     request = f"GET {url.path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
-    clients = [socket.create_connection((url.hostname, url.port), timeout=20) for _ in range(3)]
+    clients = [socket.create_connection((url.hostname, url.port), timeout=PATIENCE)
+               for _ in range(3)]
     for client in clients[:2]:
         client.sendall(request)
         assert client.recv(100).startswith(b"HTTP/1.1 200")

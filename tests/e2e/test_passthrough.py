@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import (REPOSITORY, Tracer, errno_of, kill_group, mounted, read_at, run,
-                     same_content, wait_until)
+from harness import (PATIENCE, REPOSITORY, Tracer, errno_of, kill_group, mounted, read_at, run,
+                     same_content, shows, umount, wait_until)
 from origin import content
 
 MIB = 1 << 20
@@ -261,7 +261,7 @@ def test_a_change_at_the_origin_leaves_the_open_version_and_shows_the_new(comple
     old = open_passed(m)
     try:
         origin.set(url, "version=1")
-        assert same_content(m / "data.bin", "change", SIZE, "1")
+        wait_until(lambda: shows(m, "data.bin", "change", SIZE, "1"))
         new = open_passed(m)
         try:
             assert os.pread(new, SIZE, 0) == content("change", 0, SIZE, "1")
@@ -271,7 +271,7 @@ def test_a_change_at_the_origin_leaves_the_open_version_and_shows_the_new(comple
             os.close(new)
     finally:
         os.close(old)
-    assert same_content(m / "data.bin", "change", SIZE, "1")
+    wait_until(lambda: shows(m, "data.bin", "change", SIZE, "1"))
 
 
 def test_an_unmount_waits_for_who_has_it_open_and_a_lazy_one_leaves_the_handle(complete, adlfs):
@@ -304,7 +304,7 @@ def test_a_handle_outlives_its_daemon_and_the_place_can_be_mounted_again(complet
         assert same_content(m / "data.bin", "outlives", SIZE)
         os.close(open_passed(m))
         assert os.pread(fd, SIZE, 0) == content("outlives", 0, SIZE)
-        run(adlfs, "umount", m.path)
+        umount(adlfs, m.path)
         assert not mounted(m.path)
     finally:
         assert errno_of(os.close, fd) in (None, errno.ENOTCONN)  # close(2) asks the daemon
@@ -381,6 +381,6 @@ def test_without_the_privilege_the_daemon_serves(adlfs, fuse, origin, scratch):
         assert log.read_text().count(REFUSED) == 1
         assert PASSED not in log.read_text()
         daemon.terminate()
-        assert daemon.wait(30) == 0
+        assert daemon.wait(PATIENCE) == 0
     finally:
         kill_group(daemon)

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from harness import (
+    PATIENCE,
     REPOSITORY,
+    check_fetched_once,
     content,
-    fetched,
     read_at,
     run,
-    running,
     same_content,
+    umount,
     wait_until,
     xattr,
 )
@@ -132,12 +133,12 @@ def test_a_mount_works_under_the_service_s_restrictions(
                 assert same_content(point / seed, seed, size)
             assert same_content(point / "tls", "restricted", 300000)
             assert xattr(point / "single", "mode") == "single"
-            run(adlfs, "umount", point)
-            assert daemon.wait(30) == 0
+            umount(adlfs, point)
+            assert daemon.wait(PATIENCE) == 0
         finally:
             while os.path.ismount(point):
                 run("umount", "-l", point)
-    assert fetched(origin.stats(urls["split"])) == 3 << 20
+    check_fetched_once(origin, urls["split"], 3 << 20)
 
 
 ATTEMPTS = """\

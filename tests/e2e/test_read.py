@@ -12,7 +12,8 @@ import zipfile
 
 import pytest
 
-from harness import SIZE_PROBE, fetched, read_at, run, same_content, wait_until, write_content
+from harness import (PATIENCE, SIZE_PROBE, check_fetched, check_fetched_once, read_at, run,
+                     same_content, wait_until, write_content)
 from origin import content
 
 SIZE = (20 << 20) + 12345
@@ -35,9 +36,8 @@ def test_tools_copy_every_byte_and_fetch_each_once(remote, origin, scratch, comm
     out = scratch / "out"
     run("sh", "-c", command.format(file=file, out=out))
     assert same_content(out, "read", SIZE)
-    stats = origin.stats(url)
-    assert fetched(stats) == SIZE
-    assert [entry["range"] for entry in stats["log"]].count(SIZE_PROBE) <= 1
+    check_fetched_once(origin, url, SIZE)
+    assert [entry["range"] for entry in origin.stats(url)["log"]].count(SIZE_PROBE) <= 1
 
 
 def test_stat_tells_size_mode_and_time(remote):
@@ -109,8 +109,8 @@ def test_parallel_readers_all_get_every_byte(remote, origin):
     with concurrent.futures.ThreadPoolExecutor(12) as pool:
         jobs = [pool.submit(pick, seed) for seed in range(8)]
         jobs += [pool.submit(same_content, file, "read", SIZE) for _ in range(4)]
-        assert all(job.result(60) for job in jobs)
-    assert fetched(origin.stats(url)) <= SIZE + EARLIER
+        assert all(job.result(2 * PATIENCE) for job in jobs)
+    check_fetched(origin, url, SIZE + EARLIER)
 
 
 def test_sequential_readers_use_several_connections(mount, origin):
@@ -234,7 +234,7 @@ def test_insecure_does_without_the_authority(mount, nginx, served):
 def test_a_reader_does_not_wait_for_what_an_entrys_one_connection_fetches_ahead(mount, origin):
     url = origin.file("sole", "32M", "gate=held;hold=1000;every=3")
     origin.close("held")
-    m = mount([url, " split=1"])
+    m = mount([url, " split=1"], "--stall-timeout=10m")
     got = []
     try:
         reads = open(m / "data.bin", "rb", buffering=0)
@@ -244,9 +244,9 @@ def test_a_reader_does_not_wait_for_what_an_entrys_one_connection_fetches_ahead(
         reader = threading.Thread(target=lambda: got.append(read_at(m / "data.bin", 24 << 20, 4096)),
                                   daemon=True)
         reader.start()
-        reader.join(10)
+        reader.join(PATIENCE)
         assert got == [content("sole", 24 << 20, 4096)]
     finally:
         origin.open("held")
         reads.close()
-    assert origin.stats(url)["peak"] <= 2  # of which one had been given up
+    assert origin.stats(url)["peak"] <= 4  # of 16, and it sees the end of one that was given up late

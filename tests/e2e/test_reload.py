@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from harness import errno_of, fetched, read_at, same_content, wait_until, xattr
+from harness import check_fetched_once, errno_of, read_at, same_content, wait_until, xattr
 from origin import content
 
 MIB = 1 << 20
@@ -44,7 +44,7 @@ def test_new_files_appear_gone_ones_disappear_and_the_same_stay_what_they_are(
     assert same_content(one / "d.bin", "r1d", 300 << 10)
     assert same_content(one / "sub/c.bin", "r1c", 300 << 10)
     assert same_content(one / "a.bin", "r1a", 300 << 10)
-    assert fetched(origin.stats(a)) == 300 << 10
+    check_fetched_once(origin, a, 300 << 10)
     assert xattr(one.path, "generation") == "2" and xattr(one.path, "reload") == "1 ok"
     inodes = [os.stat(one / name).st_ino for name in ("a.bin", "d.bin", "sub/c.bin")]
     assert len(set(inodes)) == 3
@@ -144,7 +144,7 @@ def test_many_reloads_under_readers_neither_grow_nor_mix(mount, origin, reload, 
     assert reader.poll() is None
     reader.kill()
     assert same_content(one / "lasting.bin", "r6", MIB)
-    assert fetched(origin.stats(lasting)) == MIB
+    check_fetched_once(origin, lasting, MIB)
     assert os.stat(one / "lasting.bin").st_ino == 2
     assert sizes[-1] < sizes[9] * 1.5 + 2048
 

@@ -12,7 +12,7 @@ import threading
 
 import pytest
 
-from harness import PATIENCE, errno_of, kill_group, mounted, read_at, run
+from harness import PATIENCE, errno_of, kill_group, mounted, read_at, run, umount
 from origin import Origin, content
 
 SIZE = 100000
@@ -107,7 +107,7 @@ def test_secrets_of_the_command_line_are_seen_nowhere(adlfs, fuse, origin, scrat
                            for task in os.listdir(f"/proc/{pid}/task"))
         listing = run("ps", "-o", "pid,args", "-ww", "-p", pid).stdout
     finally:
-        run(adlfs, "umount", point)
+        umount(adlfs, point)
     assert b"seen/100000" in command and str(point).encode() in command
     assert b"seen/100000" in table and b"--header" in listing
     told = b"\n".join([result.stdout, result.stderr, command, table, threads, listing,

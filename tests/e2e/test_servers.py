@@ -1,15 +1,18 @@
 """Real servers at their most difficult: limits, short keep-alives, certificates that are no good,
 HTTP/2. Right bytes or a clear error."""
 
+import contextlib
 import errno
-import socket
 import os
 import re
+import socket
 import threading
+import urllib.request
+from urllib.parse import urlsplit
 
 import pytest
 
-from harness import errno_of, read_at, run, same_content, write_content, xattr
+from harness import PATIENCE, errno_of, read_at, run, same_content, wait_until, write_content, xattr
 
 MIB = 1 << 20
 SIZE = 2 * MIB + 300001
@@ -27,12 +30,49 @@ def statuses(nginx, uri):
     return [one.status for one in nginx.requests(uri)]
 
 
+@contextlib.contextmanager
+def somebody_else(nginx, location, refusal):
+    """Takes what the server allows until told that it is enough: by itself a mount may be too slow
+    to be refused anything."""
+    over = threading.Event()
+
+    def hold():
+        """One answer that is not read, and larger than all buffers."""
+        with open(nginx.root / "endless", "wb") as file:
+            file.truncate(1 << 30)
+        with socket.create_connection(urlsplit(nginx.http).netloc.split(":")) as one:
+            one.sendall(b"GET /one/endless HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert one.recv(12) == b"HTTP/1.1 200"
+            begun.set()
+            over.wait(PATIENCE)
+
+    def ask():
+        """One request after the other, of which most are refused."""
+        while not over.is_set():
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(f"{nginx.http}/{location}/nothing", timeout=PATIENCE).close()
+            if refusal in statuses(nginx, f"/{location}/nothing"):
+                begun.set()
+
+    begun = threading.Event()
+    thread = threading.Thread(target=hold if location == "one" else ask)
+    thread.start()
+    try:
+        assert begun.wait(PATIENCE)
+        yield over.set
+    finally:
+        over.set()
+        thread.join()
+        (nginx.root / "endless").unlink(missing_ok=True)
+
+
 @pytest.mark.parametrize("location, refusal", [
     ("one", 503), ("slow", 429), ("slow503", 503), ("once", None), ("briefly", None),
 ])
 def test_every_byte_is_right_within_the_limits_of_a_server(mount, nginx, served, location, refusal):
     """Sequential, random and parallel readers beside each other; and refusals there are."""
-    m = mount(f"{nginx.http}/{location}/{served}", "--block-size=16K")
+    uri = f"/{location}/{served}"
+    m = mount(nginx.http + uri, "--block-size=16K")
     file, outcomes = m / served, []
 
     def whole():
@@ -45,13 +85,18 @@ def test_every_byte_is_right_within_the_limits_of_a_server(mount, nginx, served,
     threads = [threading.Thread(target=whole), threading.Thread(target=whole)]
     threads += [threading.Thread(target=some, args=([SIZE - 5000 - n * MIB // 2, n * MIB // 2],))
                 for n in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with contextlib.ExitStack() as stack:
+        if refusal:
+            refused = stack.enter_context(somebody_else(nginx, location, refusal))
+        for thread in threads:
+            thread.start()
+        if refusal:
+            wait_until(lambda: refusal in statuses(nginx, uri))
+            refused()
+        for thread in threads:
+            thread.join()
     assert outcomes == [True] * 10
-    seen = statuses(nginx, f"/{location}/{served}")
-    assert refusal is None or refusal in seen
+    seen = statuses(nginx, uri)
     assert len(seen) < 400, seen
 
 

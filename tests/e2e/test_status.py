@@ -9,7 +9,7 @@ import subprocess
 import unicodedata
 
 from control import Control
-from harness import read_at, run, same_content, wait_until
+from harness import PATIENCE, read_at, run, same_content, wait_until
 
 MIB = 1 << 20
 PLAIN = {**os.environ, "LANG": "C", "LC_ALL": "C", "COLUMNS": "80"}
@@ -38,7 +38,7 @@ def in_terminal(m, *arguments, env=None):
     except OSError:  # its other end is closed
         pass
     os.close(ours)
-    assert process.wait(30) == 0
+    assert process.wait(PATIENCE) == 0
     return b"".join(parts).decode()
 
 
@@ -124,12 +124,12 @@ def test_a_watch_goes_on_until_it_is_interrupted_or_the_mount_goes(mount, origin
     first = json.loads(watch.stdout.readline())
     assert json.loads(watch.stdout.readline())["mount"]["pid"] == first["mount"]["pid"] == m.pid
     watch.send_signal(2)
-    assert watch.wait(30) == 0
+    assert watch.wait(PATIENCE) == 0
     other = start(m.binary, "status", "--watch", m.path, stdout=subprocess.PIPE,
                   stderr=subprocess.PIPE)
     assert other.stdout.readline()
     m.umount()
-    assert b"ended" in other.communicate(timeout=30)[1] and other.returncode == 1
+    assert b"ended" in other.communicate(timeout=PATIENCE)[1] and other.returncode == 1
 
 
 def test_what_is_no_mount_is_told(adlfs, scratch):

@@ -8,7 +8,8 @@ import subprocess
 import pytest
 
 from control import Control
-from harness import PATIENCE, fetched, mounted, read_at, run, same_content, wait_until
+from harness import (PATIENCE, check_fetched, check_fetched_once, mounted, read_at, run,
+                     same_content, wait_until)
 from origin import content
 
 MIB = 1 << 20
@@ -28,7 +29,8 @@ def test_files_and_directories_are_fetched_whole_and_once(mount, origin):
     lines = said.stdout.decode().splitlines()
     assert lines and all(re.match(r"d: .*(MiB|KiB|B)", line) for line in lines)
     assert "100%" in lines[-1] and "3/3 files" in lines[-1] and "\033" not in "".join(lines)
-    assert [fetched(origin.stats(url)) for url in urls.values()] == [MIB, 2 * MIB, 3 * MIB]
+    for n, url in enumerate(urls.values()):
+        check_fetched_once(origin, url, MIB * (n + 1))
     assert origin.stats(other)["requests"] == 0
     offline(m)
     for n, path in enumerate(urls):
@@ -41,7 +43,7 @@ def test_a_range_is_fetched_and_no_more_than_it_takes(mount, origin, options):
     m = mount([url])
     run(m.binary, "warm", "--range=5M-6.5M", m / "data.bin")
     if options == "-":
-        assert 1.5 * MIB <= fetched(origin.stats(url)) <= 1.5 * MIB + 2 * 65536
+        check_fetched(origin, url, 1.5 * MIB + 2 * 65536, 1.5 * MIB)
     beyond = run(m.binary, "warm", "--range=1G-2G", m / "data.bin", check=False)
     assert beyond.returncode == 1 and b"nothing of it lies in --range=1G-2G" in beyond.stderr
     offline(m)
@@ -52,7 +54,8 @@ def test_jobs_bound_the_connections(mount, origin):
     url = origin.file("j", SIZE, "rate=8M")
     m = mount([url])
     run(m.binary, "warm", "--jobs=2", m / "data.bin")
-    assert 1 <= origin.stats(url)["peak"] <= 3  # the probe may still be there
+    # Of 16. The origin may not have seen the end of the probe's, or of one that was given up.
+    assert 1 <= origin.stats(url)["peak"] <= 6
     offline(m)
     assert same_content(m / "data.bin", "j", SIZE)
 
@@ -74,7 +77,7 @@ def test_what_was_ordered_can_be_given_up(mount, origin, start):
     assert b"3 of 3 files did not come" in told
     with Control(m) as control:
         wait_until(lambda: control.mount()["transfers"] == 0, what="no transfer")
-    assert fetched(origin.stats(asked)) < SIZE
+    check_fetched(origin, asked, SIZE - 1)
     origin.open("s")
     for n, seed in enumerate(("s1", "s2", "s3")):
         assert same_content(m / str(n), seed, SIZE)  # reads are as ever
@@ -98,7 +101,7 @@ def test_interrupting_the_waiting_does_not_end_the_fetching(mount, origin, start
     warm = start(m.binary, "warm", m / "data.bin", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     origin.wait(url, requests=2)
     warm.send_signal(signal.SIGINT)
-    out, err = warm.communicate(timeout=30)
+    out, err = warm.communicate(timeout=PATIENCE)
     assert warm.returncode == 130 and b"goes on without you" in err, out
     origin.open("go")
     with Control(m) as control:
@@ -129,8 +132,8 @@ def test_a_warm_waits_for_a_resume(mount, origin, start):
         assert control.ask(do="job", job=1)["job"]["state"] == "paused"
         assert origin.stats(url)["requests"] == 0
         control.ask(do="resume")
-    assert warm.wait(30) == 0
-    assert fetched(origin.stats(url)) == 8 * MIB
+    assert warm.wait(PATIENCE) == 0
+    check_fetched_once(origin, url, 8 * MIB)
 
 
 def test_fill_completes_what_was_opened_when_nobody_reads(mount, origin):
@@ -139,18 +142,19 @@ def test_fill_completes_what_was_opened_when_nobody_reads(mount, origin):
     read_at(m / "opened", 0, 10)
     with Control(m) as control:
         wait_until(lambda: control.file("opened")["state"] == "complete")
-    assert fetched(origin.stats(opened)) <= 8 * MIB + 65536
+    # lost when a reader comes: a part of a block for each range under way
+    check_fetched(origin, opened, 9 * MIB)
     assert origin.stats(other)["requests"] == 0
 
 
 def test_fill_all_completes_the_manifest_and_makes_way_for_readers(mount, origin):
-    slow = origin.file("s", 12 * MIB, "rate=1M")
+    slow = origin.file("s", 12 * MIB, "gate=s;hold=100K")
     m = mount([slow, " out=slow", origin.file("b", MIB), " out=b", origin.file("c", MIB),
                " out=c"], "--fill=all", "--max-connections-per-origin=4")
     with Control(m) as control:
         wait_until(lambda: control.file("slow")["transfers"] > 1)
         assert same_content(m / "c", "c", MIB)
-        origin.set(slow, "-")
+        origin.open("s")
         wait_until(lambda: all(one["state"] == "complete"
                                for one in control.status("slow", "b", "c")["files"]))
     m.umount()
