@@ -41,10 +41,15 @@ void adl_fs_on_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
     } else {
         /* A name costs no network: attributes that are not known expire at once. */
         struct adl_attr attr;
-        if (adl_file_known(fs->engine, node->entry, &attr) && attr.size >= 0)
-            entry.attr_timeout = ADL_FS_ATTR_TIMEOUT;
+        bool known = adl_file_known(fs->engine, node->entry, &attr) && attr.size >= 0;
         entry.ino = adl_inode_of(number, attr.version);
         adl_inode_file(&fs->look, number, &attr, &entry.attr);
+        /* Before it runs a file, the kernel asks; but this may be what it gets to see, as told
+         * at overtake(): trying in vain is better than a program that is refused. */
+        if (known)
+            entry.attr_timeout = ADL_FS_ATTR_TIMEOUT;
+        else
+            entry.attr.st_mode |= 0111;
         foresee_stats(fs, number, false);
     }
     fuse_reply_entry(req, &entry);
