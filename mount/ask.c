@@ -30,6 +30,9 @@
 /* An answer takes as long as the daemon's loop takes to come round. */
 #define ANSWER_MS 30000
 
+/* Most orders are answered before it is worth asking whether the daemon is there still. */
+#define LULL_MS 5000
+
 /* s; a mount that was not named is not waited for longer, nor what one says of its socket. */
 #define HEAR_S 2
 
@@ -272,7 +275,8 @@ int adl_ask_open(const struct adl_target *target, bool patient, struct adl_ask *
         nanosleep(&pause, NULL);
     if (r < 0)
         return r;
-    *out = (struct adl_ask){.fd = r, .patience = patient ? ANSWER_MS : HEAR_S * 1000};
+    *out =
+        (struct adl_ask){.fd = r, .patience = patient ? ANSWER_MS : HEAR_S * 1000, .lull = LULL_MS};
     return 0;
 }
 
@@ -354,6 +358,56 @@ int adl_ask(struct adl_ask *ask, json_t *request, json_t **answer)
 {
     int r = adl_ask_send(ask, request);
     return r < 0 ? r : adl_ask_next(ask, ask->patience, answer);
+}
+
+/* The greetings' answers are told from the order's by it. */
+#define GREETING "greeting"
+
+static bool is_greeting(const json_t *answer)
+{
+    const char *id = json_string_value(json_object_get(answer, "id"));
+    return id && strcmp(id, GREETING) == 0;
+}
+
+/* The next answer that is not a greeting's; *answer is NULL for one of those. */
+static int next_but_greeting(struct adl_ask *ask, int timeout, json_t **answer)
+{
+    json_t *any;
+    int r = adl_ask_next(ask, timeout, &any);
+    if (r < 0)
+        return r;
+    bool greeting = is_greeting(any);
+    if (greeting) {
+        ask->greeted = false;
+        json_decref(any);
+    }
+    *answer = greeting ? NULL : any;
+    return 0;
+}
+
+static int greet(struct adl_ask *ask)
+{
+    if (ask->greeted)
+        return 0;
+    int r = adl_ask_send(ask, json_pack("{s:s, s:s}", "do", "hello", "id", GREETING));
+    ask->greeted = r == 0;
+    return r;
+}
+
+int adl_ask_long(struct adl_ask *ask, json_t *request, json_t **answer)
+{
+    int r = adl_ask_send(ask, request);
+    bool lull = true; /* it may be silent for a while; false: it was greeted */
+    json_t *next = NULL;
+    while (r == 0 && !next) {
+        r = next_but_greeting(ask, lull ? ask->lull : ask->patience, &next);
+        bool silent = r == -ETIMEDOUT && lull;
+        r = silent ? greet(ask) : r;
+        lull = !silent;
+    }
+    if (r == 0)
+        *answer = next;
+    return r;
 }
 
 const char *adl_ask_refused(const json_t *answer)
@@ -462,11 +516,23 @@ static json_t *paths_of(struct adl_target *targets, bool *taken, size_t from, si
     return paths;
 }
 
+bool adl_ask_reach(const char *command, const char *const *operands, size_t count)
+{
+    size_t stuck;
+    if (adl_mountpoint_reach(operands, count, &stuck) != -ETIMEDOUT)
+        return true; /* also where nobody can be sent ahead: it is a precaution */
+    fprintf(stderr, "adlfs %s: %s: the file system there does not answer\n", command,
+            operands[stuck]);
+    return false;
+}
+
 int adl_ask_each(const char *command, const char *const *operands, size_t count,
                  adl_ask_act_fn *act, void *ctx)
 {
     if (count == 0)
         return act_on_all(command, act, ctx);
+    if (!adl_ask_reach(command, operands, count))
+        return ADL_EXIT_FAILED;
     int status = ADL_EXIT_DONE;
     size_t found = 0;
     struct adl_target *targets = calloc(count, sizeof(*targets));

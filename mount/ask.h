@@ -30,6 +30,8 @@ void adl_targets_free(struct adl_target *list, size_t count);
 struct adl_ask {
     int fd;
     int patience; /* ms for one answer */
+    int lull;     /* ms; after such a silence of a long order it is greeted */
+    bool greeted; /* a greeting has no answer yet */
     char *buffer; /* owned */
     size_t used, room;
 };
@@ -49,6 +51,11 @@ int adl_ask_next(struct adl_ask *ask, int timeout, json_t **answer);
 /* Both, with patience for one answer. A refusal is 0, too: see adl_ask_refused(). */
 int adl_ask(struct adl_ask *ask, json_t *request, json_t **answer);
 
+/* For an order whose answer may take as long as its disks or an origin take: it is waited for as
+ * long as the daemon shows, by answering a greeting every now and then, that it is there.
+ * -ETIMEDOUT: it shows nothing for the patience of one answer. Else as adl_ask(). */
+int adl_ask_long(struct adl_ask *ask, json_t *request, json_t **answer);
+
 /* What a daemon that refused says; NULL when it did not refuse. Borrowed from the answer. */
 const char *adl_ask_refused(const json_t *answer);
 
@@ -59,6 +66,10 @@ void adl_ask_complain(const char *command, const struct adl_target *target, int 
  * or did not get there. Takes over `order`. Returns the command's exit status. */
 int adl_ask_do(const char *command, const struct adl_target *target, struct adl_ask *ask,
                json_t *order);
+
+/* False: who looked up the operands would not come back, since one is in a mount whose daemon is
+ * stopped, or hangs; that is told. */
+bool adl_ask_reach(const char *command, const char *const *operands, size_t count);
 
 /* Finds the mounts of operands, or all of them without any, and calls `act` for each mount with the
  * paths inside it (a JSON array, borrowed; empty for the mount itself) and a connection. What goes

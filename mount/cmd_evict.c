@@ -75,10 +75,10 @@ static int evict_in(void *ctx, const struct adl_target *target, struct adl_ask *
         return ADL_EXIT_FAILED;
     for (json_int_t at = 0; at >= 0;) {
         json_t *answer = NULL;
-        int r = adl_ask_send(ask, json_pack("{s:s, s:O, s:I}", "do", "evict", "paths", paths,
-                                            "after", at));
-        if (r == 0) /* a file is removed in no time, but a disk may take its own */
-            r = adl_ask_next(ask, -1, &answer);
+        int r =
+            adl_ask_long(ask,
+                         json_pack("{s:s, s:O, s:I}", "do", "evict", "paths", paths, "after", at),
+                         &answer);
         if (r < 0) {
             adl_ask_complain("evict", target, r);
             return ADL_EXIT_FAILED;

@@ -15,25 +15,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/xattr.h>
 #include <time.h>
 
 #define WAIT_SECONDS 60
-#define LOOK_MS      10
-
-static int attribute(const char *path, const char *name, char *out, size_t room)
-{
-    ssize_t length = getxattr(path, name, out, room - 1);
-    if (length < 0)
-        return -errno;
-    out[length] = '\0';
-    return 0;
-}
+#define LOOK_MS      20
 
 /* "3 ok", "4 urls.txt:12: ...". */
 static int outcome(const char *path, uint64_t *attempts, char *text, size_t room)
 {
-    int r = attribute(path, "user.adlfs.reload", text, room);
+    int r = adl_mountpoint_attribute(path, "user.adlfs.reload", text, room);
     char *end;
     if (r < 0)
         return r;
@@ -47,7 +37,7 @@ static int outcome(const char *path, uint64_t *attempts, char *text, size_t room
 static int daemon_of(const char *path, pid_t *pid)
 {
     char text[32], *end;
-    int r = attribute(path, "user.adlfs.pid", text, sizeof(text));
+    int r = adl_mountpoint_attribute(path, "user.adlfs.pid", text, sizeof(text));
     if (r < 0)
         return r;
     long number = strtol(text, &end, 10);
@@ -66,7 +56,7 @@ static int await(const char *path, uint64_t before, char *text, size_t room)
         if (r < 0 || attempts != before)
             return r;
     }
-    return -ETIMEDOUT;
+    return -ETIME;
 }
 
 static int complain(const char *path, const char *text)
@@ -77,29 +67,39 @@ static int complain(const char *path, const char *text)
     return -EIO;
 }
 
+static const char *text_of(int error)
+{
+    return error == -ETIMEDOUT ? "its daemon does not answer"
+           : error == -ETIME   ? "its daemon is still at it"
+                               : strerror(-error);
+}
+
 static int reload_one(const char *operand)
 {
     cleanup_free char *path = NULL;
     char text[1024];
     uint64_t before;
     pid_t pid;
-    int r = adl_mountpoint_resolve(operand, &path);
+    size_t stuck;
+    int r = adl_mountpoint_reach(&operand, 1, &stuck);
+    if (r != -ETIMEDOUT)
+        r = adl_mountpoint_resolve(operand, &path);
     if (r < 0)
-        return complain(operand, strerror(-r));
+        return complain(operand, text_of(r));
     if (!adl_mountpoint_ours(path))
         return complain(path, "not an adlfs mount");
     r = daemon_of(path, &pid);
     if (r == 0)
         r = outcome(path, &before, text, sizeof(text));
     if (r < 0)
-        return complain(path, strerror(-r));
+        return complain(path, text_of(r));
     if (strcmp(text, "never") == 0)
         return complain(path, "its URLs did not come from a file: there is nothing to read again");
     if (kill(pid, SIGHUP) < 0)
         return complain(path, strerror(errno));
     r = await(path, before, text, sizeof(text));
     if (r < 0)
-        return complain(path, strerror(-r));
+        return complain(path, text_of(r));
     return strcmp(text, "ok") == 0 ? 0 : complain(path, text);
 }
 

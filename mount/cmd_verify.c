@@ -189,10 +189,9 @@ static int ask_mount(struct verify *verify, const struct adl_target *target, str
                      json_t *paths, json_int_t *at)
 {
     json_t *answer = NULL;
-    int r = adl_ask_send(ask, json_pack("{s:s, s:O, s:I}", "do", "verify", "paths", paths, "after",
-                                        *at));
-    if (r == 0) /* as long as its disk takes for the largest file */
-        r = adl_ask_next(ask, -1, &answer);
+    int r = adl_ask_long(ask,
+                         json_pack("{s:s, s:O, s:I}", "do", "verify", "paths", paths, "after", *at),
+                         &answer);
     if (r < 0)
         return r;
     const json_t *files = json_object_get(answer, "files");
@@ -294,40 +293,49 @@ static int verify_all(struct verify *verify)
     return verify->rotten || verify->failed || adl_interrupted ? ADL_EXIT_FAILED : ADL_EXIT_DONE;
 }
 
-/* Finds the operands that are paths. */
+static int check_path(const char *path)
+{
+    struct adl_target target;
+    int r = adl_target_find(path, &target);
+    if (r == 0) {
+        adl_target_free(&target);
+        return 0;
+    }
+    cleanup_free char *shown = adl_url_redact(path);
+    fprintf(stderr, "adlfs verify: %s: no http or https URL, and %s\n", shown ? shown : "",
+            r == -ENODEV ? "not in a mount of adlfs" : "no such path in a mount of adlfs");
+    return -EINVAL;
+}
+
+/* Finds the operands that are paths. Returns an exit status. */
 static int sort_operands(const struct adl_options *options, struct verify *verify)
 {
     verify->paths = calloc(options->n_operands + 1, sizeof(*verify->paths));
     if (!verify->paths)
-        return -ENOMEM;
-    for (size_t i = 0; i < options->n_operands; i++) {
-        struct adl_target target;
-        if (adl_url_valid(options->operands[i]))
-            continue;
-        int r = adl_target_find(options->operands[i], &target);
-        if (r < 0) {
-            cleanup_free char *shown = adl_url_redact(options->operands[i]);
-            fprintf(stderr, "adlfs verify: %s: no http or https URL, and %s\n", shown ? shown : "",
-                    r == -ENODEV ? "not in a mount of adlfs" : "no such path in a mount of adlfs");
-            return -EINVAL;
-        }
-        adl_target_free(&target);
-        verify->paths[verify->n_paths++] = options->operands[i];
-    }
-    return 0;
+        return ADL_EXIT_FAILED;
+    for (size_t i = 0; i < options->n_operands; i++)
+        if (!adl_url_valid(options->operands[i]))
+            verify->paths[verify->n_paths++] = options->operands[i];
+    if (verify->n_paths > 0 && !adl_ask_reach("verify", verify->paths, verify->n_paths))
+        return ADL_EXIT_FAILED;
+    for (size_t i = 0; i < verify->n_paths; i++)
+        if (check_path(verify->paths[i]) < 0)
+            return ADL_EXIT_USAGE;
+    return ADL_EXIT_DONE;
 }
 
 static int run(const struct adl_options *options)
 {
     struct verify verify = {.options = options, .named = "path", .logger.file = -1};
-    if (sort_operands(options, &verify) < 0) {
+    int status = sort_operands(options, &verify);
+    if (status != ADL_EXIT_DONE) {
         free(verify.paths);
-        return ADL_EXIT_USAGE;
+        return status;
     }
     bool mounts_only = options->n_operands > 0 && options->n_operands == verify.n_paths;
     adl_interrupt_catch(SIGINT); /* what was found so far is recorded, and that is all */
     adl_interrupt_catch(SIGTERM);
-    int status = ADL_EXIT_FAILED;
+    status = ADL_EXIT_FAILED;
     verify.array = json_array();
     if (verify.array && adl_logger_open(&verify.logger, ADL_WARNING, NULL) == 0 &&
         (mounts_only || open_store(&verify) == 0))

@@ -2,24 +2,21 @@
 
 #include "cleanup.h"
 #include "mounts.h"
+#include "scout.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
-#include <signal.h>
 #include <spawn.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 
 /* Dead mounts on one another that are cleared at a time: one for each crash since somebody looked.
  * The bound only ends a loop that makes no headway. */
 #define DEAD_MOUNTS_MAX 64
-
-/* A daemon answers within milliseconds, on a busy machine within seconds. */
-#define ASK_MS 15000
 
 static void close_file(FILE **file)
 {
@@ -84,38 +81,79 @@ bool adl_mountpoint_ours(const char *path)
            strcmp(type, ADL_MOUNT_TYPE) == 0;
 }
 
-/* In a process of its own, which tells its errno. */
-static void ask_at_length(const char *path, int answer)
+static void ask_at_length(const void *path, void *found)
 {
     /* Asked of the daemon: stat(2) may be answered from what the kernel remembers. */
     struct statx st;
-    int error = statx(AT_FDCWD, path, AT_STATX_FORCE_SYNC, STATX_TYPE, &st) < 0 ? errno : 0;
-    _exit(write(answer, &error, sizeof(error)) != sizeof(error));
+    int *error = found;
+    *error = statx(AT_FDCWD, path, AT_STATX_FORCE_SYNC, STATX_TYPE, &st) < 0 ? -errno : 0;
 }
 
 int adl_mountpoint_ask(const char *path)
 {
-    int ends[2], error = 0;
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        return -errno;
-    cleanup_fd int reader = ends[0];
-    cleanup_fd int writer = ends[1];
-    pid_t child = fork();
-    if (child < 0)
-        return -errno;
-    if (child == 0)
-        ask_at_length(path, writer);
-    close(steal_fd(&writer));
-    struct pollfd answer = {.fd = reader, .events = POLLIN};
-    int r = TEMP_FAILURE_RETRY(poll(&answer, 1, ASK_MS));
-    if (r > 0 && read(reader, &error, sizeof(error)) != sizeof(error))
-        error = EIO;
-    if (r <= 0) {
-        kill(child, SIGKILL); /* not waited for: it may be that it cannot even be killed */
-        return -ETIMEDOUT;
-    }
-    TEMP_FAILURE_RETRY(waitpid(child, NULL, 0));
-    return -error;
+    int error = 0;
+    int r = adl_scout(ask_at_length, path, &error, sizeof(error), ADL_SCOUT_MS);
+    return r < 0 ? r : error;
+}
+
+struct attribute {
+    const char *path, *name;
+};
+
+struct value {
+    ssize_t length; /* or -errno */
+    char text[ADL_MOUNTPOINT_VALUE];
+};
+
+static void get_attribute(const void *what, void *found)
+{
+    const struct attribute *attribute = what;
+    struct value *value = found;
+    value->length =
+        getxattr(attribute->path, attribute->name, value->text, sizeof(value->text) - 1);
+    if (value->length < 0)
+        value->length = -errno;
+}
+
+int adl_mountpoint_attribute(const char *path, const char *name, char *out, size_t room)
+{
+    const struct attribute attribute = {.path = path, .name = name};
+    struct value value = {0};
+    int r = adl_scout(get_attribute, &attribute, &value, sizeof(value), ADL_SCOUT_MS);
+    if (r < 0 || value.length < 0)
+        return r < 0 ? r : (int)value.length;
+    if ((size_t)value.length >= room)
+        return -ERANGE;
+    snprintf(out, room, "%s", value.text); /* its end is a NUL: nothing is written there */
+    return 0;
+}
+
+struct paths {
+    const char *const *list;
+    size_t count;
+};
+
+/* What is found out here the kernel remembers, for who comes after. */
+static void walk(const void *what, void *found)
+{
+    const struct paths *paths = what;
+    char whole[PATH_MAX];
+    for (size_t *at = found; *at < paths->count; ++*at)
+        (void)!realpath(paths->list[*at], whole);
+}
+
+int adl_mountpoint_reach(const char *const *paths, size_t count, size_t *stuck)
+{
+    const struct paths all = {.list = paths, .count = count};
+    size_t at = 0, from;
+    int r;
+    do {
+        from = at;
+        r = adl_scout(walk, &all, &at, sizeof(at), ADL_SCOUT_MS);
+    } while (r == -ETIMEDOUT && at > from); /* it got on: they are many */
+    if (r == -ETIMEDOUT)
+        *stuck = at < count ? at : count - 1;
+    return r;
 }
 
 bool adl_mountpoint_dead(const char *path)

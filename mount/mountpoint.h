@@ -29,6 +29,16 @@ bool adl_mountpoint_dead(const char *path);
  * process with threads. */
 int adl_mountpoint_ask(const char *path);
 
+/* The text of an extended attribute of a mount's root, as of adl_mountpoint_ask(), also in its
+ * errors; -ERANGE: there is no room for it, nor for more than ADL_MOUNTPOINT_VALUE - 1 bytes. */
+#define ADL_MOUNTPOINT_VALUE 4096
+int adl_mountpoint_attribute(const char *path, const char *name, char *out, size_t room);
+
+/* Whether all paths can be looked up, whatever comes of it: inside a mount its daemon is asked. 0;
+ * -ETIMEDOUT: none of them for 15 s, and *stuck is the one that has no answer; -errno. Forks, too.
+ */
+int adl_mountpoint_reach(const char *const *paths, size_t count, size_t *stuck);
+
 /* Resolves `path` and sees to it that it can be mounted on: an existing directory, no live mount of
  * ours on it already. Mounts of ours that are dead are unmounted, which is told on stderr; so is
  * what is wrong. *out is the caller's to free. 0 or -errno. */

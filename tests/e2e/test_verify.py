@@ -173,6 +173,7 @@ def test_who_waits_for_the_kernel_to_forget_holds_up_nobody(mount, origin, start
         wait_until(lambda: other.file("data.bin")["waiting"])
         control.send(do="verify", paths=["data.bin"])
         wait_until(lambda: other.file("data.bin")["cached"] == first)
+        assert control.ask(do="hello", id="there?")["id"] == "there?"  # before what was asked first
         if then == "resume":
             assert other.ask(do="resume")["ok"]
             assert control.next()["files"][0]["dropped"] == [[first, end]]

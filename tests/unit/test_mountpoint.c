@@ -108,6 +108,23 @@ static void resolving_follows_links_and_drops_slashes(void **state)
     assert_int_equal(adl_mountpoint_resolve("/nowhere/at/all", &resolved), -ENOENT);
 }
 
+static void paths_that_are_not_there_are_reached_as_well(void **state)
+{
+    const struct place *place = *state;
+    const char *const paths[] = {place->link, "/nowhere/at/all", place->directory};
+    size_t stuck = 7;
+    assert_int_equal(adl_mountpoint_reach(paths, 3, &stuck), 0);
+    assert_int_equal(stuck, 7);
+}
+
+static void an_attribute_that_is_not_there_is_told(void **state)
+{
+    const struct place *place = *state;
+    char value[8];
+    int r = adl_mountpoint_attribute(place->directory, "user.adlfs.pid", value, sizeof(value));
+    assert_true(r == -ENODATA || r == -EOPNOTSUPP);
+}
+
 static void only_a_directory_can_be_mounted_on(void **state)
 {
     const struct place *place = *state;
@@ -133,6 +150,10 @@ int main(void)
         cmocka_unit_test(the_topmost_of_stacked_mounts_counts),
         cmocka_unit_test(a_long_type_is_cut),
         cmocka_unit_test_setup_teardown(resolving_follows_links_and_drops_slashes, make_place,
+                                        remove_place),
+        cmocka_unit_test_setup_teardown(paths_that_are_not_there_are_reached_as_well, make_place,
+                                        remove_place),
+        cmocka_unit_test_setup_teardown(an_attribute_that_is_not_there_is_told, make_place,
                                         remove_place),
         cmocka_unit_test_setup_teardown(only_a_directory_can_be_mounted_on, make_place,
                                         remove_place),
