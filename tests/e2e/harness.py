@@ -149,14 +149,20 @@ def shows(m, name, seed, size, version):
     return False
 
 
-def state_of(pid):
-    """What a process' threads do, for whoever wonders why it does not end."""
-    told = []
+def per_thread(pid, name):
+    """What proc(5) has in that file for each thread, by its id; those that end meanwhile are left
+    out."""
+    found = {}
     for task in Path(f"/proc/{pid}/task").glob("*"):
         with contextlib.suppress(OSError):
-            told.append(" ".join((task / name).read_text().strip() for name in
-                                 ("comm", "wchan", "syscall")))
-    return "; ".join(told)
+            found[int(task.name)] = (task / name).read_text().strip()
+    return found
+
+
+def state_of(pid):
+    """What a process' threads do, for whoever wonders why it does not end."""
+    told = [per_thread(pid, name) for name in ("comm", "wchan", "syscall")]
+    return "; ".join(" ".join(files.get(thread, "-") for files in told) for thread in told[0])
 
 
 def state_and_start(pid):

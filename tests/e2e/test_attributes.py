@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import errno_of, read_at, run, same_content, wait_until, xattr
+from harness import errno_of, per_thread, read_at, run, same_content, wait_until, xattr
 from origin import content
 
 MIB = 1 << 20
@@ -173,14 +173,21 @@ def kept_busy(start, cpu):
         hog.wait()
 
 
-def threads_of(pid):
-    return [(task, (task / "stat").read_text().rsplit(")", 1)[1].split()[0])
-            for task in Path(f"/proc/{pid}/task").iterdir()]
+def states_of(pid):
+    """Each thread's."""
+    return {thread: stat.rsplit(")", 1)[1].split()[0]
+            for thread, stat in per_thread(pid, "stat").items()}
+
+
+def keep_on(pid, cpus):
+    for thread in states_of(pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.sched_setaffinity(thread, cpus)
 
 
 def stop(pid):
     os.kill(pid, signal.SIGSTOP)
-    wait_until(lambda: all(state == "T" for _, state in threads_of(pid)))
+    wait_until(lambda: set(states_of(pid).values()) == {"T"})
 
 
 def call_of(pid):
@@ -219,15 +226,14 @@ def test_nobody_is_misled_by_what_a_name_said_before_more_was_known(mount, origi
 
     known = os.open(file, os.O_PATH)
     try:
-        for task, _ in threads_of(m.pid):
-            os.sched_setaffinity(int(task.name), cpus[:1])
+        keep_on(m.pid, cpus[:1])
         os.sched_setaffinity(0, cpus[:1])
         looker = begin(LOOKER, file, cpus[1])
         stop(m.pid)
         go_on(looker)
         with kept_busy(start, cpus[1]):
             os.kill(m.pid, signal.SIGCONT)
-            wait_until(lambda: threads_of(looker.pid)[0][1] not in "SD")  # it has its answer
+            wait_until(lambda: states_of(looker.pid)[looker.pid] not in "SD")  # it has its answer
             asks = begin(program, file)
             stop(m.pid)
             go_on(asks)

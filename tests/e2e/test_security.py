@@ -12,7 +12,7 @@ import threading
 
 import pytest
 
-from harness import PATIENCE, errno_of, kill_group, mounted, read_at, run, umount
+from harness import PATIENCE, errno_of, kill_group, mounted, per_thread, read_at, run, umount
 from origin import Origin, content
 
 SIZE = 100000
@@ -103,8 +103,7 @@ def test_secrets_of_the_command_line_are_seen_nowhere(adlfs, fuse, origin, scrat
         attributes = [os.getxattr(point / "a.bin", name) for name in os.listxattr(point / "a.bin")]
         command = open(f"/proc/{pid}/cmdline", "rb").read()
         table = open("/proc/self/mountinfo", "rb").read()
-        threads = b"".join(open(f"/proc/{pid}/task/{task}/comm", "rb").read()
-                           for task in os.listdir(f"/proc/{pid}/task"))
+        threads = "".join(per_thread(pid, "comm").values()).encode()
         listing = run("ps", "-o", "pid,args", "-ww", "-p", pid).stdout
     finally:
         umount(adlfs, point)
