@@ -2,6 +2,7 @@
 
 #include "cleanup.h"
 #include "commands.h"
+#include "interrupt.h"
 #include "json_name.h"
 #include "mountpoint.h"
 #include "mounts.h"
@@ -142,8 +143,12 @@ static int check_peer(int fd, const struct adl_target *target)
     return peer.uid == 0 || peer.uid == target->owner ? 0 : -EPERM;
 }
 
-static int connect_at(const char *directory, const char *name, const struct adl_target *target)
+/* -ETIMEDOUT: those that want to be heard already are more than the daemon has taken for `ms`; nor
+ * does an order that it does not take wait for longer. */
+static int connect_at(const char *directory, const char *name, const struct adl_target *target,
+                      int ms)
 {
+    const struct timeval limit = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     cleanup_fd int dir = open(directory, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     cleanup_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -153,8 +158,10 @@ static int connect_at(const char *directory, const char *name, const struct adl_
         snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", dir, name);
     if (length >= (int)sizeof(address.sun_path))
         return -ENAMETOOLONG;
-    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0)
         return -errno;
+    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+        return errno == EAGAIN ? -ETIMEDOUT : -errno;
     int r = check_peer(fd, target);
     return r < 0 ? r : steal_fd(&fd);
 }
@@ -232,7 +239,7 @@ static int start_hearing(const char *mountpoint, struct hearsay **out)
 
 /* Where the daemon says that its socket is: its environment may have been another. -ENOTCONN: it is
  * dead; -ETIMEDOUT: it does not say anything. */
-static int connect_told(const struct adl_target *target)
+static int connect_told(const struct adl_target *target, int ms)
 {
     struct hearsay *hearsay;
     int r = start_hearing(target->mountpoint, &hearsay);
@@ -246,23 +253,23 @@ static int connect_told(const struct adl_target *target)
         r = -EINVAL;
     if (r == 0) {
         *slash = '\0';
-        r = connect_at(hearsay->path, slash + 1, target);
+        r = connect_at(hearsay->path, slash + 1, target, ms);
     }
     free_hearsay(hearsay);
     return r;
 }
 
-static int try_connect(const struct adl_target *target)
+static int try_connect(const struct adl_target *target, int ms)
 {
     char name[64];
     cleanup_free char *directory = adl_socket_directory(target->owner);
     if (!directory)
         return -ENOMEM;
     adl_socket_name(target->device, name, sizeof(name));
-    int r = connect_at(directory, name, target);
+    int r = connect_at(directory, name, target, ms);
     if (r != -ENOENT && r != -ECONNREFUSED)
         return r;
-    int told = connect_told(target);
+    int told = connect_told(target, ms);
     return told >= 0 || told == -ENOTCONN || told == -ETIMEDOUT ? told : r;
 }
 
@@ -270,13 +277,13 @@ int adl_ask_open(const struct adl_target *target, bool patient, struct adl_ask *
 {
     const struct timespec pause = {.tv_nsec = LOOK_MS * 1000000L};
     int64_t end = now_ms() + (patient ? BEGIN_MS : 0);
+    int patience = patient ? ANSWER_MS : HEAR_S * 1000;
     int r;
-    while (((r = try_connect(target)) == -ENOENT || r == -ECONNREFUSED) && now_ms() < end)
+    while (((r = try_connect(target, patience)) == -ENOENT || r == -ECONNREFUSED) && now_ms() < end)
         nanosleep(&pause, NULL);
     if (r < 0)
         return r;
-    *out =
-        (struct adl_ask){.fd = r, .patience = patient ? ANSWER_MS : HEAR_S * 1000, .lull = LULL_MS};
+    *out = (struct adl_ask){.fd = r, .patience = patience, .lull = LULL_MS};
     return 0;
 }
 
@@ -299,10 +306,10 @@ int adl_ask_send(struct adl_ask *ask, json_t *request)
     line[length++] = '\n'; /* in its NUL's place */
     for (const char *at = line; length > 0;) {
         ssize_t sent = send(ask->fd, at, length, MSG_NOSIGNAL);
-        if (sent < 0 && errno == EINTR)
+        if (sent < 0 && errno == EINTR && !adl_interrupted)
             continue;
         if (sent < 0)
-            return errno == EPIPE ? -ECONNRESET : -errno;
+            return errno == EPIPE ? -ECONNRESET : errno == EAGAIN ? -ETIMEDOUT : -errno;
         at += sent;
         length -= (size_t)sent;
     }

@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,19 +30,6 @@ static int outcome(const char *path, uint64_t *attempts, char *text, size_t room
     if (end == text || *end != ' ')
         return -EINVAL;
     memmove(text, end + 1, strlen(end + 1) + 1);
-    return 0;
-}
-
-static int daemon_of(const char *path, pid_t *pid)
-{
-    char text[32], *end;
-    int r = adl_mountpoint_attribute(path, "user.adlfs.pid", text, sizeof(text));
-    if (r < 0)
-        return r;
-    long number = strtol(text, &end, 10);
-    if (end == text || *end || number <= 0 || number > INT_MAX)
-        return -EINVAL;
-    *pid = (pid_t)number;
     return 0;
 }
 
@@ -80,15 +66,12 @@ static int reload_one(const char *operand)
     char text[1024];
     uint64_t before;
     pid_t pid;
-    size_t stuck;
-    int r = adl_mountpoint_reach(&operand, 1, &stuck);
-    if (r != -ETIMEDOUT)
-        r = adl_mountpoint_resolve(operand, &path);
+    int r = adl_mountpoint_locate(operand, &path);
     if (r < 0)
         return complain(operand, text_of(r));
     if (!adl_mountpoint_ours(path))
         return complain(path, "not an adlfs mount");
-    r = daemon_of(path, &pid);
+    r = adl_mountpoint_daemon(path, &pid);
     if (r == 0)
         r = outcome(path, &before, text, sizeof(text));
     if (r < 0)

@@ -7,7 +7,6 @@
 #include "metrics.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -155,8 +154,7 @@ static int watch(void *ctx, const struct adl_target *target, struct adl_ask *ask
     struct status *status = ctx;
     json_t *request = request_of(status, paths), *answer;
     bool terminal = status->screen.terminal;
-    adl_interrupt_catch(SIGINT);
-    adl_interrupt_catch(SIGTERM);
+    adl_interrupt_catch();
     json_object_set_new(request, "every", json_integer(WATCH_MS));
     int r = adl_ask_send(ask, request);
     if (terminal)

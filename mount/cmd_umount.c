@@ -10,14 +10,12 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <sys/xattr.h>
 #include <time.h>
 
 #define WAIT_SECONDS 30
@@ -30,20 +28,6 @@ static void close_table(FILE **table)
 {
     if (*table)
         fclose(*table);
-}
-
-/* The daemon's process id as the mount tells it: > 0, or -errno. */
-static pid_t daemon_of(const char *path)
-{
-    char text[24];
-    ssize_t length = getxattr(path, "user.adlfs.pid", text, sizeof(text) - 1);
-    if (length < 0)
-        return -errno;
-    text[length] = '\0';
-    char *end;
-    errno = 0;
-    long pid = strtol(text, &end, 10);
-    return errno != 0 || end == text || *end || pid <= 0 || pid > INT_MAX ? -EINVAL : (pid_t)pid;
 }
 
 /* Waits without a descriptor of the process: a kernel or a sandbox may not give one. */
@@ -88,7 +72,7 @@ static int complain(const char *path, int error)
     else if (error == -ETIMEDOUT)
         fprintf(stderr,
                 "adlfs: %s: its daemon does not answer\n"
-                "  'adlfs umount --lazy' takes the mount away without asking it\n",
+                "  'adlfs umount --lazy MOUNTPOINT' takes the mount away without asking it\n",
                 path);
     else
         fprintf(stderr, "adlfs: %s: %s\n", path, strerror(-error));
@@ -143,16 +127,17 @@ static int unmount_patiently(const char *path)
 static int unmount_and_wait(const char *path)
 {
     dev_t device = device_of(path);
-    pid_t pid = daemon_of(path);
-    if (pid == -EACCES) { /* another user's, closed even to root: there is no daemon to ask for */
-        int r = adl_mountpoint_unmount(path, false);
+    pid_t pid;
+    int r = adl_mountpoint_daemon(path, &pid);
+    if (r == -EACCES) { /* another user's, closed even to root: there is no daemon to ask for */
+        r = adl_mountpoint_unmount(path, false);
         return r < 0 ? complain(path, r) : 0;
     }
-    if (pid < 0)
-        return complain(path, pid == -ENODATA || pid == -EOPNOTSUPP ? -EINVAL : pid);
+    if (r < 0)
+        return complain(path, r == -ENODATA || r == -EOPNOTSUPP ? -EINVAL : r);
     /* Opened before, so that it cannot be another process that got the same number after. */
     cleanup_fd int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-    int r = unmount_patiently(path);
+    r = unmount_patiently(path);
     if (r < 0)
         return complain(path, r);
     if (is_elsewhere(device))
@@ -187,7 +172,7 @@ static int detach(const char *path)
 static int umount_one(const char *operand, bool lazy)
 {
     cleanup_free char *path = NULL;
-    int r = adl_mountpoint_resolve(operand, &path);
+    int r = adl_mountpoint_locate(operand, &path);
     if (r < 0)
         return complain(operand, r);
     if (!adl_mountpoint_ours(path))

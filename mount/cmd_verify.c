@@ -15,7 +15,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -333,8 +332,7 @@ static int run(const struct adl_options *options)
         return status;
     }
     bool mounts_only = options->n_operands > 0 && options->n_operands == verify.n_paths;
-    adl_interrupt_catch(SIGINT); /* what was found so far is recorded, and that is all */
-    adl_interrupt_catch(SIGTERM);
+    adl_interrupt_catch(); /* what was found so far is recorded, and that is all */
     status = ADL_EXIT_FAILED;
     verify.array = json_array();
     if (verify.array && adl_logger_open(&verify.logger, ADL_WARNING, NULL) == 0 &&

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -102,7 +101,7 @@ static int leave(const struct adl_target *target)
             "It goes on without you: 'adlfs status %s' shows it,\n"
             "  'adlfs warm --stop %s' gives it up.\n",
             target->mountpoint, target->mountpoint);
-    return 128 + SIGINT;
+    return adl_interrupt_status();
 }
 
 /* Shows what the daemon tells of the job, until that is done. */
@@ -167,8 +166,8 @@ static int start(void *ctx, const struct adl_target *target, struct adl_ask *ask
     const struct warm *warm = ctx;
     json_t *answer;
     if (adl_interrupted)
-        return 128 + SIGINT;
-    adl_interrupt_catch(SIGINT);
+        return adl_interrupt_status();
+    adl_interrupt_catch();
     char title[4096];
     int r = adl_ask(ask, request_of(warm, paths), &answer);
     if (r == -EINTR && adl_interrupted) /* what was ordered is */

@@ -15,7 +15,7 @@
 /* The origin may have a new version while the old one comes; not for ever. */
 #define RESTARTS_MAX 3
 
-static void all_read(struct adl_reading *reading);
+static void reading_over(struct adl_reading *reading);
 
 void adl_download_init(struct adl_download *download, const struct adl_downloads *run,
                        uint32_t entry, char *path, const struct adl_digest *digest)
@@ -33,7 +33,7 @@ void adl_download_init(struct adl_download *download, const struct adl_downloads
                                              .stop = run->stop,
                                              .stream = run->stream,
                                              .passing = run->take,
-                                             .over = all_read};
+                                             .over = reading_over};
 }
 
 static struct adl_download *of_step(struct adl_message *message)
@@ -291,7 +291,7 @@ static void all_streamed(struct adl_download *download)
 }
 
 /* All was read. */
-static void check(struct adl_download *download)
+static void check_whole(struct adl_download *download)
 {
     if (download->run->stream >= 0) {
         all_streamed(download);
@@ -303,12 +303,12 @@ static void check(struct adl_download *download)
 
 /* --- reading */
 
-static void all_read(struct adl_reading *reading)
+static void reading_over(struct adl_reading *reading)
 {
     struct adl_download *download = of_reading(reading);
     switch (reading->outcome) {
     case ADL_READING_ALL:
-        check(download);
+        check_whole(download);
         break;
     case ADL_READING_UNPUT:
         fail(download, "cannot be written to standard output: %s", strerror(-reading->error));

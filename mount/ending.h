@@ -4,11 +4,11 @@
 
 struct fuse_session;
 
-/* SIGTERM, SIGINT and SIGHUP end the session, those that would end the process. In the thread that
- * calls fuse_session_loop_mt(), the only one that signals are not blocked in; one session at a
- * time. libfuse's own handlers only note that a signal came, and count on its interrupting the wait
- * for the session's end: one that comes a moment before would be heard of with the next request, if
- * one comes. These ones tell it again until it is heard. */
+/* SIGTERM, SIGINT and SIGHUP end the session, those that would end the process, however near they
+ * come to the wait for its end: libfuse's own handlers count on interrupting it, and one that comes
+ * a moment before is heard of with the next request, if one comes. For the thread that calls
+ * fuse_session_loop_mt(), the only one that these signals are not blocked in. One session at a
+ * time. */
 void adl_ending_catch(struct fuse_session *session);
 
 /* The loop came back: from now on those signals do nothing. */

@@ -146,7 +146,9 @@ static void stat_done(void *ctx, int error, const struct adl_attr *attr)
 }
 
 /* Who has it open, or reads and wants to know where it ends, waits for no more than the size: the
- * kernel does not keep what may be said better soon. False: it is of another version. */
+ * kernel does not keep what may be said better soon. (Where exec(2) asks for the mode in that
+ * moment, it may get to see this one: 0555 instead would be what cp(1) gives a copy.) False: it is
+ * of another version. */
 static bool stat_opened(fuse_req_t req, fuse_ino_t ino, const struct fuse_file_info *info)
 {
     struct adl_attr attr;

@@ -1,6 +1,7 @@
 #include "get.h"
 
 #include "cleanup.h"
+#include "insist.h"
 #include "now.h"
 
 #include <errno.h>
@@ -26,33 +27,25 @@ static struct {
 
 static void on_signal(int number)
 {
-    int saved = errno;
     if (number != SIGALRM)
         signals.number = number;
     signals.stop = true;
     if (signals.wake >= 0)
         eventfd_write(signals.wake, 1);
-    alarm(1); /* ends the write that begins right now */
-    errno = saved;
 }
 
-/* No SA_RESTART: a write to a pipe that nobody reads must end. */
+/* A write to a pipe that nobody reads must end, too. */
 int adl_get_catch_signals(sigset_t *before)
 {
-    static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGALRM};
-    const struct sigaction action = {.sa_handler = on_signal};
+    static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
     sigset_t set;
     sigemptyset(&set);
-    for (size_t i = 0; i < sizeof(ending) / sizeof(ending[0]); i++) {
-        struct sigaction old;
-        if (sigaction(ending[i], NULL, &old) < 0)
-            return -errno;
-        if (old.sa_handler == SIG_IGN) /* nohup(1) */
-            continue;
+    sigaddset(&set, SIGALRM);
+    for (size_t i = 0; i < sizeof(ending) / sizeof(ending[0]); i++)
         sigaddset(&set, ending[i]);
-        if (sigaction(ending[i], &action, NULL) < 0)
-            return -errno;
-    }
+    int r = adl_insist_catch(ending, sizeof(ending) / sizeof(ending[0]), on_signal);
+    if (r < 0)
+        return r;
     signal(SIGPIPE, SIG_IGN); /* standard output tells by an error */
     return -pthread_sigmask(SIG_BLOCK, &set, before);
 }

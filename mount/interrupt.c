@@ -1,21 +1,26 @@
 #include "interrupt.h"
 
+#include "insist.h"
+
 #include <signal.h>
-#include <stddef.h>
-#include <unistd.h>
 
 _Atomic bool adl_interrupted;
+static volatile sig_atomic_t came = SIGINT;
 
-static void on_signal(int number)
+static void remember(int number)
 {
-    (void)number;
+    if (number != SIGALRM)
+        came = number;
     adl_interrupted = true;
-    alarm(1);
 }
 
-void adl_interrupt_catch(int number)
+int adl_interrupt_status(void)
 {
-    const struct sigaction action = {.sa_handler = on_signal}; /* and no SA_RESTART */
-    sigaction(SIGALRM, &action, NULL);
-    sigaction(number, &action, NULL);
+    return 128 + came;
+}
+
+void adl_interrupt_catch(void)
+{
+    static const int numbers[] = {SIGINT, SIGTERM};
+    adl_insist_catch(numbers, sizeof(numbers) / sizeof(numbers[0]), remember);
 }

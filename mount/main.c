@@ -205,6 +205,7 @@ int main(int argc, char **argv)
     setlocale(LC_CTYPE, "C.UTF-8"); /* names are UTF-8, wherever: wcwidth() is to know them */
     char **words = adl_secret_take(argc, argv);
     fill_standard_streams();
+    signal(SIGCHLD, SIG_DFL); /* who is ignored cannot be waited for */
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow (ulimit -f) is told by an error */
     if (!words) {
         fputs("adlfs: out of memory\n", stderr);

@@ -92,7 +92,7 @@ static void ask_at_length(const void *path, void *found)
 int adl_mountpoint_ask(const char *path)
 {
     int error = 0;
-    int r = adl_scout(ask_at_length, path, &error, sizeof(error), ADL_SCOUT_MS);
+    int r = adl_scout_send(ask_at_length, path, &error, sizeof(error), ADL_SCOUT_MS);
     return r < 0 ? r : error;
 }
 
@@ -119,7 +119,7 @@ int adl_mountpoint_attribute(const char *path, const char *name, char *out, size
 {
     const struct attribute attribute = {.path = path, .name = name};
     struct value value = {0};
-    int r = adl_scout(get_attribute, &attribute, &value, sizeof(value), ADL_SCOUT_MS);
+    int r = adl_scout_send(get_attribute, &attribute, &value, sizeof(value), ADL_SCOUT_MS);
     if (r < 0 || value.length < 0)
         return r < 0 ? r : (int)value.length;
     if ((size_t)value.length >= room)
@@ -149,11 +149,32 @@ int adl_mountpoint_reach(const char *const *paths, size_t count, size_t *stuck)
     int r;
     do {
         from = at;
-        r = adl_scout(walk, &all, &at, sizeof(at), ADL_SCOUT_MS);
+        r = adl_scout_send(walk, &all, &at, sizeof(at), ADL_SCOUT_MS);
     } while (r == -ETIMEDOUT && at > from); /* it got on: they are many */
     if (r == -ETIMEDOUT)
         *stuck = at < count ? at : count - 1;
     return r;
+}
+
+int adl_mountpoint_locate(const char *path, char **out)
+{
+    size_t stuck;
+    int r = adl_mountpoint_reach(&path, 1, &stuck);
+    return r == -ETIMEDOUT ? r : adl_mountpoint_resolve(path, out);
+}
+
+int adl_mountpoint_daemon(const char *path, pid_t *pid)
+{
+    char text[32], *end;
+    int r = adl_mountpoint_attribute(path, "user.adlfs.pid", text, sizeof(text));
+    if (r < 0)
+        return r;
+    errno = 0;
+    long number = strtol(text, &end, 10);
+    if (errno != 0 || end == text || *end || number <= 0 || number > INT_MAX)
+        return -EINVAL;
+    *pid = (pid_t)number;
+    return 0;
 }
 
 bool adl_mountpoint_dead(const char *path)
@@ -185,9 +206,10 @@ static int clear_dead(const char *path)
 int adl_mountpoint_prepare(const char *path, char **out)
 {
     cleanup_free char *resolved = NULL;
-    int r = adl_mountpoint_resolve(path, &resolved);
+    int r = adl_mountpoint_locate(path, &resolved);
     if (!resolved) {
-        fprintf(stderr, "adlfs: cannot mount on %s: %s\n", path, strerror(-r));
+        fprintf(stderr, "adlfs: cannot mount on %s: %s\n", path,
+                r == -ETIMEDOUT ? "the file system there does not answer" : strerror(-r));
         if (r == -ENOENT)
             fprintf(stderr, "  'mkdir -p %s' makes the directory\n", path);
         return r;

@@ -39,6 +39,13 @@ int adl_mountpoint_attribute(const char *path, const char *name, char *out, size
  */
 int adl_mountpoint_reach(const char *const *paths, size_t count, size_t *stuck);
 
+/* adl_mountpoint_resolve(), where that comes back; else -ETIMEDOUT. Forks, too. */
+int adl_mountpoint_locate(const char *path, char **out);
+
+/* The process that serves the mount at the resolved `path`, as it tells itself. Errors are those of
+ * adl_mountpoint_attribute(), and -EINVAL. */
+int adl_mountpoint_daemon(const char *path, pid_t *pid);
+
 /* Resolves `path` and sees to it that it can be mounted on: an existing directory, no live mount of
  * ours on it already. Mounts of ours that are dead are unmounted, which is told on stderr; so is
  * what is wrong. *out is the caller's to free. 0 or -errno. */

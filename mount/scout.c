@@ -56,7 +56,7 @@ static int send_out(adl_scout_fn *look, const void *what, void *found, int ms)
     return WIFEXITED(state) && WEXITSTATUS(state) == 0 ? 0 : -EIO;
 }
 
-int adl_scout(adl_scout_fn *look, const void *what, void *found, size_t size, int ms)
+int adl_scout_send(adl_scout_fn *look, const void *what, void *found, size_t size, int ms)
 {
     void *shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED)

@@ -18,6 +18,6 @@ typedef void adl_scout_fn(const void *what, void *found);
 /* Calls `look` for `what`. *found, of `size` bytes, is given to it as it is, and comes back as it
  * left it. A time in which this process itself was stopped counts little. 0; -ETIMEDOUT: it has not
  * come back for `ms`, and is left behind; -EIO: it died; -errno. Not for a process with threads. */
-int adl_scout(adl_scout_fn *look, const void *what, void *found, size_t size, int ms);
+int adl_scout_send(adl_scout_fn *look, const void *what, void *found, size_t size, int ms);
 
 #endif

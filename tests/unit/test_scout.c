@@ -47,7 +47,7 @@ static void it_tells_what_it_found_and_has_nothing_of_ours_open(void **state)
     (void)state;
     struct finding finding = {.number = 6, .open = -1};
     int fd = STDERR_FILENO;
-    assert_int_equal(adl_scout(look, &fd, &finding, sizeof(finding), LONG_MS), 0);
+    assert_int_equal(adl_scout_send(look, &fd, &finding, sizeof(finding), LONG_MS), 0);
     assert_int_equal(finding.number, 7);
     assert_int_equal(finding.open, 0);
 }
@@ -57,7 +57,7 @@ static void who_does_not_come_back_is_left_behind_with_what_was_found(void **sta
     (void)state;
     struct finding finding = {0};
     int fd = STDERR_FILENO;
-    assert_int_equal(adl_scout(never_return, &fd, &finding, sizeof(finding), 3000), -ETIMEDOUT);
+    assert_int_equal(adl_scout_send(never_return, &fd, &finding, sizeof(finding), 3000), -ETIMEDOUT);
     assert_int_equal(finding.number, 1);
 }
 
@@ -66,7 +66,7 @@ static void who_dies_out_there_is_missed(void **state)
     (void)state;
     struct finding finding = {0};
     int fd = STDERR_FILENO;
-    assert_int_equal(adl_scout(die, &fd, &finding, sizeof(finding), LONG_MS), -EIO);
+    assert_int_equal(adl_scout_send(die, &fd, &finding, sizeof(finding), LONG_MS), -EIO);
     assert_int_equal(finding.number, 1);
 }
 
