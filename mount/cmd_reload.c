@@ -72,9 +72,7 @@ static int reload_one(const char *operand)
     if (!adl_mountpoint_ours(path))
         return complain(path, "not an adlfs mount");
     r = adl_mountpoint_daemon(path, &pid);
-    if (r == 0)
-        r = outcome(path, &before, text, sizeof(text));
-    if (r < 0)
+    if (r < 0 || (r = outcome(path, &before, text, sizeof(text))) < 0)
         return complain(path, text_of(r));
     if (strcmp(text, "never") == 0)
         return complain(path, "its URLs did not come from a file: there is nothing to read again");

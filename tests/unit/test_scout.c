@@ -57,7 +57,8 @@ static void who_does_not_come_back_is_left_behind_with_what_was_found(void **sta
     (void)state;
     struct finding finding = {0};
     int fd = STDERR_FILENO;
-    assert_int_equal(adl_scout_send(never_return, &fd, &finding, sizeof(finding), 3000), -ETIMEDOUT);
+    assert_int_equal(adl_scout_send(never_return, &fd, &finding, sizeof(finding), 3000),
+                     -ETIMEDOUT);
     assert_int_equal(finding.number, 1);
 }
 
