@@ -20,6 +20,16 @@ from origin import content, pieces
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
+def heed_interrupts():
+    """A shell has what it starts in the background ignore SIGINT, and all that is started by that,
+    too: commands that are to be interrupted would not even get to hear of it."""
+    if (signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+            and threading.current_thread() is threading.main_thread()):
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+heed_interrupts()
+
 def slowness():
     """How many times longer all takes with a sanitizer, roughly."""
     try:
