@@ -204,6 +204,16 @@ def end_process(pid):
             os.kill(pid, signal.SIGKILL)
 
 
+@contextlib.contextmanager
+def stopped(pid):
+    """The process does nothing meanwhile."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
 def errno_of(function, *arguments):
     """The errno that a call fails with, None when it does not fail."""
     try:

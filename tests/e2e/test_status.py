@@ -4,12 +4,11 @@ import json
 import os
 import pty
 import re
-import signal
 import subprocess
 import unicodedata
 
 from control import Control
-from harness import PATIENCE, read_at, run, same_content, wait_until
+from harness import PATIENCE, read_at, run, same_content, stopped, wait_until
 
 MIB = 1 << 20
 PLAIN = {**os.environ, "LANG": "C", "LC_ALL": "C", "COLUMNS": "80"}
@@ -140,13 +139,10 @@ def test_what_is_no_mount_is_told(adlfs, scratch):
 
 
 def test_a_daemon_that_is_stopped_does_not_stop_others_status(mount, origin):
-    stopped, well = mount([origin.file("s", 10)]), mount([origin.file("w", 10)])
-    with Control(stopped), Control(well):
+    one, well = mount([origin.file("s", 10)]), mount([origin.file("w", 10)])
+    with Control(one), Control(well):
         pass
-    os.kill(stopped.pid, signal.SIGSTOP)
-    try:
+    with stopped(one.pid):
         said = run(well.binary, "status", env=PLAIN, check=False)
         assert str(well.path) in said.stdout.decode()
-        assert f"{stopped.path}: its daemon does not answer" in said.stderr.decode()
-    finally:
-        os.kill(stopped.pid, signal.SIGCONT)
+        assert f"{one.path}: its daemon does not answer" in said.stderr.decode()

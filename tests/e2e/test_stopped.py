@@ -1,9 +1,7 @@
 """A daemon that is stopped, or hangs, keeps no command for ever: it says so and ends."""
 
-import contextlib
 import errno
 import os
-import signal
 import socket
 import subprocess
 from pathlib import Path
@@ -11,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from control import socket_of
-from harness import PATIENCE, errno_of, run, wait_until
+from harness import PATIENCE, errno_of, run, stopped, wait_until
 
 # Commands that wait for as long as it takes when the daemon shows that it is alive, and such that
 # have to look up a path inside the mount before they can ask anything.
@@ -30,15 +28,6 @@ def hasty(scratch):
     run("cc", "-fPIC", "-shared", "-o", library, Path(__file__).with_name("hasty.c"), "-ldl")
     return {**os.environ, "LD_PRELOAD": str(library), "ASAN_OPTIONS":
             os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
-
-
-@contextlib.contextmanager
-def stopped(pid):
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 def fill_queue(path):

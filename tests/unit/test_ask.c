@@ -98,26 +98,27 @@ static int work(struct scene *scene, int *done)
     return 0;
 }
 
+/* What becomes of one order to such a daemon. */
+static void expect(struct daemon daemon, int patience, int error, int result)
+{
+    struct scene scene;
+    int done = 0;
+    begin(&scene, daemon, patience);
+    assert_int_equal(work(&scene, &done), error);
+    assert_int_equal(done, result);
+    end(&scene);
+}
+
 static void what_is_answered_is_told(void **state)
 {
     (void)state;
-    struct scene scene;
-    int done = 0;
-    begin(&scene, (struct daemon){0}, LONG);
-    assert_int_equal(work(&scene, &done), 0);
-    assert_int_equal(done, 1);
-    end(&scene);
+    expect((struct daemon){0}, LONG, 0, 1);
 }
 
 static void who_answers_greetings_is_waited_for(void **state)
 {
     (void)state;
-    struct scene scene;
-    int done = 0;
-    begin(&scene, (struct daemon){.greetings = 4}, LONG);
-    assert_int_equal(work(&scene, &done), 0);
-    assert_int_equal(done, 1);
-    end(&scene);
+    expect((struct daemon){.greetings = 4}, LONG, 0, 1);
 }
 
 static void a_greeting_that_is_answered_late_is_not_taken_for_an_answer(void **state)
@@ -136,21 +137,13 @@ static void a_greeting_that_is_answered_late_is_not_taken_for_an_answer(void **s
 static void who_says_nothing_is_given_up(void **state)
 {
     (void)state;
-    struct scene scene;
-    int done = 0;
-    begin(&scene, (struct daemon){.greetings = -1}, 10 * SHORT);
-    assert_int_equal(work(&scene, &done), -ETIMEDOUT);
-    end(&scene);
+    expect((struct daemon){.greetings = -1}, 10 * SHORT, -ETIMEDOUT, 0);
 }
 
 static void who_hangs_up_is_given_up_at_once(void **state)
 {
     (void)state;
-    struct scene scene;
-    int done = 0;
-    begin(&scene, (struct daemon){.ends = true}, LONG);
-    assert_int_equal(work(&scene, &done), -ECONNRESET);
-    end(&scene);
+    expect((struct daemon){.ends = true}, LONG, -ECONNRESET, 0);
 }
 
 int main(void)
